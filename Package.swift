@@ -1,0 +1,73 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The order of the targets is the way of the data (ARCHITECTURE.md). A target
+// imports only what stands above it; `./check` builds with
+// `--explicit-target-dependency-import-check error`.
+
+let kernelSettings: [CSetting] = [
+  // Debug builds compile C at -O0 otherwise, and every test would crawl.
+  .unsafeFlags(["-O3"]),
+  // A product and a sum are rounded one by one unless a kernel says otherwise
+  // (Documentation/decisions/0002-multiply-add.md).
+  .unsafeFlags(["-ffp-contract=off", "-fno-math-errno"]),
+]
+
+let package = Package(
+  name: "cajal",
+  platforms: [.macOS(.v15), .iOS(.v18)],
+  products: [
+    .library(name: "Cajal", targets: ["Cajal"]),
+    .executable(name: "cajal", targets: ["CajalCommand"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    .target(name: "CajalCKernels", path: "Sources/CKernels", cSettings: kernelSettings),
+    .target(name: "CajalBase", path: "Sources/Base"),
+    .target(name: "CajalIR", dependencies: ["CajalBase"], path: "Sources/IR"),
+    .target(name: "CajalOperations", dependencies: ["CajalBase", "CajalIR"], path: "Sources/Operations"),
+    .target(
+      name: "CajalAutodiff", dependencies: ["CajalBase", "CajalIR", "CajalOperations"], path: "Sources/Autodiff"),
+    .target(
+      name: "CajalCompiler", dependencies: ["CajalBase", "CajalIR", "CajalOperations"], path: "Sources/Compiler"),
+    .target(
+      name: "CajalBackends",
+      dependencies: ["CajalCKernels", "CajalBase", "CajalIR", "CajalOperations", "CajalCompiler"],
+      path: "Sources/Backends"),
+    .target(
+      name: "CajalEngine",
+      dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalCompiler", "CajalBackends"],
+      path: "Sources/Engine"),
+    .target(
+      name: "CajalTensor",
+      dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalAutodiff", "CajalEngine"],
+      path: "Sources/Tensor"),
+    .target(name: "CajalFormats", dependencies: ["CajalBase"], path: "Sources/Formats"),
+    .target(
+      name: "CajalNN", dependencies: ["CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalFormats"],
+      path: "Sources/NN"),
+    .target(
+      name: "CajalData", dependencies: ["CajalBase", "CajalTensor", "CajalFormats"], path: "Sources/Data",
+      resources: [.copy("Resources/mnist")]),
+    .target(
+      name: "CajalTraining",
+      dependencies: ["CajalBase", "CajalEngine", "CajalTensor", "CajalNN", "CajalData"],
+      path: "Sources/Training"),
+    .target(
+      name: "Cajal",
+      dependencies: [
+        "CajalBase", "CajalTensor", "CajalNN", "CajalData", "CajalTraining", "CajalFormats",
+      ],
+      path: "Sources/Umbrella"),
+    .executableTarget(
+      name: "CajalCommand",
+      dependencies: [
+        "Cajal", "CajalBase", "CajalEngine",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Sources/Command"),
+  ],
+  swiftLanguageModes: [.v6]
+)
