@@ -26,7 +26,7 @@ let package = Package(
   targets: [
     .target(name: "CajalCKernels", path: "Sources/CKernels", cSettings: kernelSettings),
     .target(name: "CajalBase", path: "Sources/Base"),
-    .target(name: "CajalIR", dependencies: ["CajalBase"], path: "Sources/IR"),
+    .target(name: "CajalIR", dependencies: ["CajalCKernels", "CajalBase"], path: "Sources/IR"),
     .target(name: "CajalOperations", dependencies: ["CajalBase", "CajalIR"], path: "Sources/Operations"),
     .target(
       name: "CajalAutodiff", dependencies: ["CajalBase", "CajalIR", "CajalOperations"], path: "Sources/Autodiff"),

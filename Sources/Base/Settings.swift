@@ -1,0 +1,46 @@
+import Foundation
+
+/// Every flag of the framework, read once from the environment.
+///
+/// | variable | meaning | default |
+/// |---|---|---|
+/// | `CAJAL_DEVICE` | where tensors are made: `cpu`, `reference`, `fake` | `cpu` |
+/// | `CAJAL_THREADS` | threads of the CPU backend | the CPUs this process may use |
+/// | `CAJAL_SIMD` | highest SIMD level: `baseline`, `avx2`, `avx512` | the machine's best |
+/// | `CAJAL_FUSION` | `0` runs every operation by itself | `1` |
+/// | `CAJAL_TRAP` | `1` stops at the site of the first bad operation | `0` |
+/// | `CAJAL_CHECK_NAN` | `1` evaluates each operation at once and names the first that made a NaN | `0` |
+/// | `CAJAL_PLAN_CACHE` | plans kept | `1024` |
+/// | `CAJAL_VERIFY` | `1` verifies graphs between passes in release builds too | `0` |
+public struct Settings: Sendable, Hashable {
+  public var device = "cpu"
+  public var threads: Int?
+  public var simd: String?
+  public var fusion = true
+  public var trapsErrors = false
+  public var checksNaN = false
+  public var planCacheCapacity = 1024
+  public var verifiesGraphs = false
+  /// Nodes that may be pending on one thread before recording itself evaluates them.
+  public var pendingNodeLimit = 50_000
+
+  public init() {}
+
+  public init(environment: [String: String]) {
+    if let name = environment["CAJAL_DEVICE"], !name.isEmpty { device = name }
+    if let text = environment["CAJAL_THREADS"], let count = Int(text), count > 0 { threads = count }
+    if let name = environment["CAJAL_SIMD"], !name.isEmpty { simd = name }
+    fusion = environment["CAJAL_FUSION"] != "0"
+    trapsErrors = environment["CAJAL_TRAP"] == "1"
+    checksNaN = environment["CAJAL_CHECK_NAN"] == "1"
+    if let text = environment["CAJAL_PLAN_CACHE"], let count = Int(text), count > 0 { planCacheCapacity = count }
+    #if DEBUG
+      verifiesGraphs = true
+    #else
+      verifiesGraphs = environment["CAJAL_VERIFY"] == "1"
+    #endif
+  }
+
+  /// The settings of this process.
+  public static let process = Settings(environment: ProcessInfo.processInfo.environment)
+}

@@ -1,0 +1,56 @@
+import CajalBase
+import CajalCKernels
+
+/// The nodes that one thread recorded and that have no value yet.
+///
+/// Step boundaries evaluate those still alive, so graphs never grow from step to step
+/// whatever is read when; past a limit recording itself does.
+public final class PendingNodes {
+  private var nodes = ContiguousArray<Node>()
+  private var nextPrune = PendingNodes.firstPrune
+
+  /// Nodes after which dead ones are first looked for; doubles with what is found alive.
+  private static let firstPrune = 4096
+
+  /// What evaluates nodes; the engine's.
+  nonisolated(unsafe) public static var evaluator: (@Sendable ([Node]) -> Void)?
+
+  /// The list of the calling thread.
+  public static var ofThread: PendingNodes {
+    if let slot = cj_thread_slot_get() { return Unmanaged<PendingNodes>.fromOpaque(slot).takeUnretainedValue() }
+    let list = PendingNodes()
+    cj_thread_slot_set(Unmanaged.passRetained(list).toOpaque()) { Unmanaged<PendingNodes>.fromOpaque($0).release() }
+    return list
+  }
+
+  func append(_ node: Node) {
+    nodes.append(node)
+    if nodes.count >= nextPrune { pruneOrEvaluate() }
+  }
+
+  private func pruneOrEvaluate() {
+    prune()
+    if nodes.count >= Settings.process.pendingNodeLimit, let evaluate = PendingNodes.evaluator {
+      evaluate(takeAlive())
+      prune()
+    }
+    nextPrune = max(PendingNodes.firstPrune, min(2 * nodes.count, nodes.count + Settings.process.pendingNodeLimit))
+  }
+
+  /// Drops nodes that have a value or that nobody can reach, the newest first, so that
+  /// whole dead chains go at once.
+  public func prune() {
+    var kept = ContiguousArray<Node>()
+    while var node = nodes.popLast() {
+      if node.status == .pending, !isKnownUniquelyReferenced(&node) { kept.append(node) }
+    }
+    kept.reverse()
+    nodes = kept
+  }
+
+  /// The pending nodes that something refers to, oldest first.
+  public func takeAlive() -> [Node] {
+    prune()
+    return Array(nodes)
+  }
+}
