@@ -143,8 +143,10 @@ final class GzipStream {
       if stream.pointee.availableIn == 0 { try refill() }
       if isBetweenMembers {
         if stream.pointee.availableIn == 0 { break }
-        _ = zlib.inflateReset(stream)
         memberStart = consumed
+        // zlib would wait for a second byte.
+        guard stream.pointee.nextIn?.pointee == 0x1f else { throw trailing() }
+        _ = zlib.inflateReset(stream)
         isBetweenMembers = false
       }
       let room = min(buffer.count - done, 1 << 30)  // avail_out has 32 bits
@@ -204,6 +206,12 @@ final class GzipStream {
       remedy: "Download or copy it again")
   }
 
+  private func trailing() -> FormatError {
+    FormatError(
+      path: path, problem: "bytes that are not gzip follow the end of the gzip data at byte \(memberStart)",
+      remedy: "Download or copy it again, or cut it to its first \(memberStart) bytes")
+  }
+
   private func corrupt(_ code: Int32) -> FormatError {
     if code == Zlib.memoryError {
       return FormatError(path: path, problem: "zlib ran out of memory at byte \(consumed)", remedy: "Free memory")
@@ -212,9 +220,7 @@ final class GzipStream {
     let problem: String
     switch message {
     case "incorrect header check" where memberStart > 0:
-      return FormatError(
-        path: path, problem: "bytes that are not gzip follow the end of the gzip data at byte \(memberStart)",
-        remedy: "Download or copy it again, or cut it to its first \(memberStart) bytes")
+      return trailing()
     case "incorrect header check":
       problem = "it does not begin as gzip does (1f 8b at byte 0)"
     case "incorrect data check":
