@@ -57,22 +57,35 @@ final class FileReader: Sendable {
   /// The `count` bytes from `offset` on, which the caller knows to lie within
   /// the file's `size`.
   func bytes(at offset: Int, count: Int) throws -> [UInt8] {
-    try checkAllocation(count, for: path)
-    return try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-      let rest = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count])
-      initialized = try read(at: offset, into: rest)
-      guard initialized == count else {
-        throw FormatError(
-          path: path, problem: "the file ends at byte \(offset + initialized); it had \(size) bytes when it was opened",
-          remedy: "Something shortened it while it was read; try again once that is done")
-      }
+    let bytes = try makeBytes(count, for: path) { try read(at: offset, into: $0) }
+    guard bytes.count == count else {
+      throw FormatError(
+        path: path, problem: "the file ends at byte \(offset + bytes.count); it had \(size) bytes when it was opened",
+        remedy: "Something shortened it while it was read; try again once that is done")
     }
+    return bytes
+  }
+}
+
+/// An array of as many bytes as `fill` puts into the buffer of `count` that it
+/// is given.
+///
+/// **Errors**: what `fill` throws, and a `FormatError` for `path` where there is
+/// no memory.
+func makeBytes(
+  _ count: Int, for path: String, _ fill: (UnsafeMutableRawBufferPointer) throws -> Int
+) throws -> [UInt8] {
+  // Swift would write the count into the storage that all empty arrays share.
+  guard count > 0 else { return [] }
+  try checkAllocation(count, for: path)
+  return try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+    initialized = try fill(UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
   }
 }
 
 /// Throws where memory for `count` bytes is not to be had, because an array
 /// that cannot be allocated ends the process.
-func checkAllocation(_ count: Int, for path: String) throws {
+private func checkAllocation(_ count: Int, for path: String) throws {
   // Smaller requests are not worth asking about.
   guard count >= 1 << 26 else { return }
   let probe = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0)

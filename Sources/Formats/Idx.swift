@@ -140,11 +140,7 @@ private struct Reading {
 
   /// The next `count` bytes, or as many as there are.
   private mutating func take(_ count: Int) throws -> [UInt8] {
-    try checkAllocation(count, for: path)
-    let bytes = try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-      let room = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count])
-      initialized = try content.read(at: position, into: room)
-    }
+    let bytes = try makeBytes(count, for: path) { try content.read(at: position, into: $0) }
     position += bytes.count
     return bytes
   }

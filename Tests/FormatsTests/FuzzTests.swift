@@ -5,7 +5,7 @@ import Testing
 /// Changed files never bring the process down: they are read, or refused with a
 /// `FormatError`. The seeds are fixed; `CAJAL_FULL=1` tries more of them.
 @Suite struct FuzzTests {
-  private let rounds = isFull ? 100_000 : 3_000
+  private let rounds = isFull ? 30_000 : 3_000
 
   /// Calls `read` with the path of a file that holds `bytes` changed at random,
   /// again and again; anything thrown but a `FormatError` fails the test.
