@@ -147,3 +147,10 @@ public struct ScalarExpression {
   public static func / (a: Double, b: Self) -> Self { b.constant(a) / b }
   public static func / (a: Self, b: Double) -> Self { a / a.constant(b) }
 }
+
+extension ScalarExpression {
+  public func ternary(_ opcode: ScalarOpcode, _ second: ScalarExpression, _ third: ScalarExpression) -> ScalarExpression {
+    builder.append(
+      ScalarInstruction(opcode: opcode, type: type, a: register, b: second.register, c: third.register))
+  }
+}

@@ -1,0 +1,106 @@
+import CajalBase
+import CajalIR
+import Foundation
+
+/// Random numbers: Philox of (key, stream, element), the same on every device.
+///
+/// Operands are the key and the stream, int64 scalars: inputs of a plan, so that every step draws
+/// afresh with the same plan. Uniforms in [0, 1) and bits are equal bit for bit on every backend;
+/// normals (Box and Muller 1958) within 4 ULP.
+public struct Random: CajalIR.Operation {
+  public enum Distribution: UInt8, Sendable, CaseIterable {
+    // The raw values are the kernels' cj_distribution.
+    case uniform, normal, bits
+  }
+
+  public let distribution: Distribution
+  public let shape: Shape
+  public let dtype: DType
+
+  public init(_ distribution: Distribution, _ shape: Shape, _ dtype: DType) {
+    self.distribution = distribution
+    self.shape = shape
+    self.dtype = dtype
+  }
+
+  public var name: String {
+    switch distribution {
+    case .uniform: "randomUniform"
+    case .normal: "randomNormal"
+    case .bits: "randomBits"
+    }
+  }
+  public func encode(into key: inout PlanKey) {
+    key.write(UInt64(distribution.rawValue))
+    key.write(TensorType(shape, dtype))
+  }
+  public func resultTypes(_ operands: OperandTypes) throws(Mismatch) -> ResultTypes {
+    guard shape.checkedCount != nil else {
+      throw .shape("\(shape) is no shape", remedy: "Extents must not be negative")
+    }
+    guard distribution == .bits ? dtype == .int64 : dtype.isFloat else {
+      throw .dtype("cannot draw \(dtype)", remedy: distribution == .bits ? "Bits are int64" : "Draw a float dtype and cast")
+    }
+    for index in 0..<2 where operands[index] != TensorType(.scalar, .int64) {
+      throw .dtype("key and stream must be int64 scalars", remedy: "Pass them as such")
+    }
+    return ResultTypes(shape, dtype)
+  }
+  public var semantics: Semantics {
+    .loops { operands, results in
+      let key = UInt64(bitPattern: operands[0][0].int64)
+      let stream = UInt64(bitPattern: operands[1][0].int64)
+      var result = HostTensor(results[0])
+      for index in 0..<result.count { result.store(draw(key, stream, UInt64(index)), at: index) }
+      return [result]
+    }
+  }
+
+  private func draw(_ key: UInt64, _ stream: UInt64, _ index: UInt64) -> Scalar {
+    func word(_ position: UInt64) -> UInt32 { Philox.word(key: key, stream: stream, index: position) }
+    switch distribution {
+    case .bits: return .integer(Int64(word(index)))
+    case .uniform:
+      if dtype == .float64 {
+        let high = Double(word(2 * index) >> 5)
+        let low = Double(word(2 * index + 1) >> 6)
+        return .float((high * 0x1p26 + low) * 0x1p-53)
+      }
+      // As many of the top bits as the dtype's significand holds, so that no value rounds up to 1.
+      let bits: UInt32 = dtype == .float32 ? 24 : (dtype == .float16 ? 11 : 8)
+      return .float(Double(word(index) >> (32 - bits)) * pow(2, -Double(bits)))
+    case .normal:
+      let first = (Double(word(2 * index)) + 1) * 0x1p-32
+      let second = Double(word(2 * index + 1)) * 0x1p-32
+      return .float((-2 * log(first)).squareRoot() * cos(2 * .pi * second))
+    }
+  }
+
+  public var gradient: GradientRule { .none("a draw does not depend on floats") }
+  public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] { unrolledBatch(self, operands, isBatched) }
+}
+
+extension Value {
+  /// A draw from the scope's generator: each call takes its next stream.
+  public static func random(_ distribution: Random.Distribution, _ shape: Shape, _ dtype: DType, from generator: Generator? = nil)
+    -> Value
+  {
+    let scope = Scope.current
+    let source = generator ?? scope.generator
+    let key = scalarValue(.integer(Int64(bitPattern: source.key)), .int64)
+    guard let position = scope.position else {
+      let stream = scalarValue(.integer(Int64(bitPattern: source.draw())), .int64)
+      return record(Random(distribution, shape, dtype), [key, stream])
+    }
+    // In the body of a scan each position draws from a stream of its own: the call's key is
+    // derived once, the position is the stream.
+    let derived = scalarValue(.integer(Int64(bitPattern: source.split().key)), .int64)
+    return record(Random(distribution, shape, dtype), [derived, position])
+  }
+
+  /// True with probability `probability`, which is data.
+  public static func bernoulli(_ probability: Value, _ shape: Shape, from generator: Generator? = nil) -> Value {
+    let dtype = probability.dtype.isFloat ? probability.dtype : .float32
+    return random(.uniform, shape, dtype, from: generator) < probability.cast(to: dtype)
+  }
+}
