@@ -1,0 +1,352 @@
+// Planning a tile program: where each register lives, which operands are read
+// and written in place, the shape of a tile, how many tiles make a task.
+
+#include "group.h"
+
+#include <stdlib.h>
+
+enum {
+  TILE_BUDGET = 24 * 1024,     // bytes of registers: most of a 32 KiB L1, the rest is for operands
+  TILE_MOST = 1024,            // elements: beyond, the cost of dispatch is hidden already
+  TILE_LEAST = 128,
+  TILE_DIRECT = 4096,          // when every register is memory itself
+  TILE_BLOCK = 32,             // columns of a block when an operand is transposed
+  TASK_COST = 256 * 1024,      // elements times (instructions + accesses) of a task
+  SERIAL_COST = 64 * 1024,     // below, waking the pool costs more than it saves
+};
+
+static bool is_comparison(uint8_t op) { return op >= CJ_EQUAL && op <= CJ_GREATER_EQUAL; }
+
+static int operand_count(uint8_t op) {
+  switch (op) {
+    case CJ_CONSTANT: return 0;
+    case CJ_MULTIPLY_ADD:
+    case CJ_SELECT: return 3;
+    case CJ_CAST:
+    case CJ_ROUND:
+    case CJ_NEGATE:
+    case CJ_ABS:
+    case CJ_SIGN:
+    case CJ_NOT: return 1;
+    default: return op >= CJ_SQRT && op <= CJ_ROUND_EVEN ? 1 : 2;
+  }
+}
+
+// ---------------------------------------------------------------- memory
+
+typedef struct {
+  const char *low, *high;
+} byte_range;
+
+static byte_range access_range(const cj_group *group, const cj_access *access, const char *base) {
+  int64_t bytes = cj_dtype_bytes((cj_dtype)access->dtype);
+  int64_t low = access->offset, high = access->offset;
+  for (int axis = 0; axis < group->rank; axis++) {
+    int64_t span = (group->extents[axis] - 1) * access->strides[axis];
+    if (span < 0) low += span; else high += span;
+  }
+  return (byte_range){base + low * bytes, base + (high + 1) * bytes};
+}
+
+static bool same_elements(const cj_group *group, const cj_access *a, const char *a_base,
+                          const cj_access *b, const char *b_base) {
+  int64_t bytes = cj_dtype_bytes((cj_dtype)a->dtype);
+  if (bytes != cj_dtype_bytes((cj_dtype)b->dtype)) return false;
+  if (a_base + a->offset * bytes != b_base + b->offset * bytes) return false;
+  for (int axis = 0; axis < group->rank; axis++)
+    if (group->extents[axis] > 1 && a->strides[axis] != b->strides[axis]) return false;
+  return true;
+}
+
+// Whether the elements follow one another in memory over axes first..<rank.
+static bool is_dense(const cj_group *group, const cj_access *access, int first) {
+  int64_t expected = 1;
+  for (int axis = group->rank - 1; axis >= first; axis--) {
+    if (group->extents[axis] > 1 && access->strides[axis] != expected) return false;
+    expected *= group->extents[axis];
+  }
+  return true;
+}
+
+static bool outer_strides_are_zero(const cj_group *group, const cj_access *access) {
+  for (int axis = 0; axis < group->rank - 1; axis++)
+    if (group->extents[axis] > 1 && access->strides[axis] != 0) return false;
+  return true;
+}
+
+// ---------------------------------------------------------------- shape of a tile
+
+// An operand whose columns are far apart and whose rows are neighbours.
+static bool is_transposed(const cj_group *group, const cj_access *access) {
+  if (group->rank < 2 || access->slot < 0) return false;
+  int64_t along = llabs(access->strides[group->rank - 1]);
+  int64_t across = llabs(access->strides[group->rank - 2]);
+  return along * cj_dtype_bytes((cj_dtype)access->dtype) >= 64 && across != 0 && across < along;
+}
+
+static bool any_transposed(const cj_group *group) {
+  for (int i = 0; i < group->load_count; i++)
+    if (is_transposed(group, &group->loads[i])) return true;
+  for (int i = 0; i < group->store_count; i++)
+    if (is_transposed(group, &group->stores[i])) return true;
+  return false;
+}
+
+static void choose_shape(group_plan *plan, int64_t elements) {
+  const cj_group *group = plan->group;
+  const int64_t columns = plan->column_count;
+  if (columns > TILE_BLOCK && plan->row_count > 1 && any_transposed(group)) {
+    plan->tile_columns = TILE_BLOCK;
+    plan->tile_rows = cj_min64(plan->row_count, cj_max64(1, elements / TILE_BLOCK));
+  } else if (columns <= elements / 2 && plan->row_count > 1) {
+    plan->tile_columns = columns;
+    plan->tile_rows = cj_min64(plan->row_count, elements / columns);
+  } else {
+    int64_t tiles = cj_ceil_div(columns, elements);
+    plan->tile_columns = cj_min64(columns, cj_ceil_div(cj_ceil_div(columns, tiles), 64) * 64);
+    plan->tile_rows = 1;
+  }
+  plan->row_tiles = cj_ceil_div(plan->row_count, plan->tile_rows);
+  plan->column_tiles = cj_ceil_div(columns, plan->tile_columns);
+  plan->tiles = plan->row_tiles * plan->column_tiles;
+}
+
+// ---------------------------------------------------------------- accesses
+
+// Whether a tile is one run of memory.
+static bool is_contiguous(const group_plan *plan, const cj_access *access) {
+  const cj_group *group = plan->group;
+  if (plan->tile_rows == 1) return plan->column_count == 1 || access->strides[group->rank - 1] == 1;
+  return plan->tile_columns == plan->column_count && is_dense(group, access, 0);
+}
+
+static bool repeats(const group_plan *plan, const cj_access *access) {
+  const cj_group *group = plan->group;
+  const bool flat = access->strides[group->rank - 1] == 0;
+  if (plan->tile_rows == 1) return flat;
+  return outer_strides_are_zero(group, access) &&
+         (flat || plan->tile_columns == plan->column_count);
+}
+
+static void plan_access(group_plan *plan, const cj_access *access, void *const *slots,
+                        const cj_tile_convert *converts, planned_access *planned) {
+  const cj_dtype dtype = (cj_dtype)access->dtype;
+  *planned = (planned_access){.kind = ACCESS_ROWS};
+  if (access->slot < 0) {
+    planned->affine = true;
+    planned->type = CJ_I64;
+    planned->bytes = 8;
+  } else {
+    planned->type = cj_dtype_type(dtype);
+    planned->bytes = (uint8_t)cj_dtype_bytes(dtype);
+    planned->base = slots[access->slot];
+    planned->convert = converts[dtype];
+    if (is_contiguous(plan, access))
+      planned->kind = planned->bytes == cj_type_bytes(planned->type) ? ACCESS_DIRECT : ACCESS_CONTIGUOUS;
+  }
+}
+
+// A store may be written by the instruction that makes its register, unless an
+// operand that is read in place would be overwritten before its last use.
+static bool may_write_directly(const group_plan *plan, int store) {
+  const cj_group *group = plan->group;
+  const cj_access *access = &group->stores[store];
+  const planned_register *reg = &plan->registers[access->reg];
+  if (reg->defined < 0 || reg->permanent) return false;  // a load, or a constant
+  for (int other = 0; other < store; other++)
+    if (group->stores[other].reg == access->reg && plan->stores[other].kind == ACCESS_DIRECT)
+      return false;
+  const byte_range written = access_range(group, access, plan->stores[store].base);
+  for (int i = 0; i < group->load_count; i++) {
+    if (plan->loads[i].kind != ACCESS_DIRECT) continue;
+    const cj_access *load = &group->loads[i];
+    const byte_range read = access_range(group, load, plan->loads[i].base);
+    if (read.high <= written.low || written.high <= read.low) continue;
+    if (!same_elements(group, access, plan->stores[store].base, load, plan->loads[i].base) ||
+        plan->registers[load->reg].last_use > reg->defined || plan->registers[load->reg].stored)
+      return false;
+  }
+  return true;
+}
+
+// A loaded register that goes to memory as it is must not be read in place from
+// memory that another store has overwritten by then.
+static bool must_copy(const group_plan *plan, int load) {
+  const cj_group *group = plan->group;
+  const cj_access *access = &group->loads[load];
+  if (!plan->registers[access->reg].stored) return false;
+  const byte_range read = access_range(group, access, plan->loads[load].base);
+  for (int i = 0; i < group->store_count; i++) {
+    const byte_range written = access_range(group, &group->stores[i], plan->stores[i].base);
+    if (read.low < written.high && written.low < read.high) return true;
+  }
+  return false;
+}
+
+static void plan_accesses(group_plan *plan, void *const *slots) {
+  const cj_group *group = plan->group;
+  const cj_level *level = cj_current_level();
+  for (int i = 0; i < group->store_count; i++)
+    plan_access(plan, &group->stores[i], slots, level->store, &plan->stores[i]);
+  for (int i = 0; i < group->load_count; i++) {
+    planned_access *planned = &plan->loads[i];
+    plan_access(plan, &group->loads[i], slots, level->load, planned);
+    if (planned->kind == ACCESS_DIRECT && must_copy(plan, i)) planned->kind = ACCESS_CONTIGUOUS;
+    planned->repeats = planned->kind == ACCESS_ROWS && repeats(plan, &group->loads[i]);
+    planned_register *reg = &plan->registers[group->loads[i].reg];
+    reg->permanent = planned->repeats;
+    if (planned->kind == ACCESS_DIRECT) reg->slot = -1;
+  }
+  for (int i = 0; i < group->store_count; i++) {
+    planned_access *planned = &plan->stores[i];
+    if (planned->kind != ACCESS_DIRECT) continue;
+    if (may_write_directly(plan, i)) plan->registers[group->stores[i].reg].slot = -1;
+    else planned->kind = ACCESS_CONTIGUOUS;
+  }
+}
+
+// ---------------------------------------------------------------- registers
+
+enum { SLOT_UNSET = -2 };
+
+static void find_lives(group_plan *plan) {
+  const cj_group *group = plan->group;
+  for (int i = 0; i < group->register_count; i++)
+    plan->registers[i] = (planned_register){.slot = SLOT_UNSET, .defined = -1, .last_use = -1};
+  for (int i = 0; i < group->load_count; i++) {
+    const cj_access *load = &group->loads[i];
+    plan->registers[load->reg].type = load->slot < 0 ? CJ_I64 : cj_dtype_type((cj_dtype)load->dtype);
+  }
+  for (int i = 0; i < group->instruction_count; i++) {
+    const cj_instruction *instruction = &group->instructions[i];
+    planned_register *dst = &plan->registers[instruction->dst];
+    dst->type = is_comparison(instruction->op) ? CJ_B8 : (cj_type)instruction->type;
+    dst->defined = i;
+    dst->last_use = i;
+    dst->permanent = instruction->op == CJ_CONSTANT;
+    const uint16_t operands[3] = {instruction->a, instruction->b, instruction->c};
+    for (int j = 0; j < operand_count(instruction->op); j++)
+      plan->registers[operands[j]].last_use = i;
+  }
+  // What is stored lives to the end of the tile.
+  for (int i = 0; i < group->store_count; i++) plan->registers[group->stores[i].reg].stored = true;
+}
+
+typedef struct {
+  int32_t *free_slots;
+  int32_t free_count, slot_count;
+} slot_pool;
+
+static int32_t take_slot(slot_pool *pool) {
+  return pool->free_count > 0 ? pool->free_slots[--pool->free_count] : pool->slot_count++;
+}
+
+static void release_slot(slot_pool *pool, planned_register *reg) {
+  if (reg->slot < 0 || reg->permanent || reg->stored) return;
+  pool->free_slots[pool->free_count++] = reg->slot;
+  reg->permanent = true;  // released once
+}
+
+// Slots are recycled after a register's last use; a result may take the slot of
+// an operand that dies in its making if the elements are of one size.
+static int32_t assign_slots(group_plan *plan, int32_t *free_slots) {
+  const cj_group *group = plan->group;
+  slot_pool pool = {.free_slots = free_slots};
+  for (int i = 0; i < group->load_count; i++) {
+    planned_register *reg = &plan->registers[group->loads[i].reg];
+    if (reg->slot == SLOT_UNSET) reg->slot = take_slot(&pool);
+  }
+  for (int i = 0; i < group->instruction_count; i++)
+    if (group->instructions[i].op == CJ_CONSTANT)
+      plan->registers[group->instructions[i].dst].slot = take_slot(&pool);
+  for (int i = 0; i < group->instruction_count; i++) {
+    const cj_instruction *instruction = &group->instructions[i];
+    if (instruction->op == CJ_CONSTANT) continue;
+    planned_register *dst = &plan->registers[instruction->dst];
+    const uint16_t operands[3] = {instruction->a, instruction->b, instruction->c};
+    const int count = operand_count(instruction->op);
+    for (int pass = 0; pass < 2; pass++) {
+      for (int j = 0; j < count; j++) {
+        planned_register *operand = &plan->registers[operands[j]];
+        bool same_size = cj_type_bytes(operand->type) == cj_type_bytes(dst->type);
+        if (operand->last_use == i && same_size == (pass == 0)) release_slot(&pool, operand);
+      }
+      if (pass == 0 && dst->slot == SLOT_UNSET) dst->slot = take_slot(&pool);
+    }
+    if (dst->last_use == i) release_slot(&pool, dst);
+  }
+  return pool.slot_count;
+}
+
+static void plan_steps(group_plan *plan) {
+  const cj_group *group = plan->group;
+  const cj_level *level = cj_current_level();
+  plan->step_count = 0;
+  for (int i = 0; i < group->instruction_count; i++) {
+    const cj_instruction *instruction = &group->instructions[i];
+    if (instruction->op == CJ_CONSTANT) continue;
+    planned_step *step = &plan->steps[plan->step_count++];
+    *step = (planned_step){
+        .dst = instruction->dst, .a = instruction->a, .b = instruction->b, .c = instruction->c};
+    if (instruction->op == CJ_CAST) step->convert = level->cast[instruction->aux][instruction->type];
+    else if (instruction->op == CJ_ROUND) step->convert = level->round[instruction->aux];
+    else step->op = level->ops[instruction->op][instruction->type];
+    const int count = operand_count(instruction->op);
+    if (count < 2) step->b = step->a;
+    if (count < 3) step->c = step->a;
+  }
+}
+
+static int64_t tile_elements(const group_plan *plan) {
+  if (plan->slot_count == 0) return TILE_DIRECT;
+  int64_t fitting = TILE_BUDGET / (plan->slot_count * plan->slot_bytes);
+  return cj_max64(TILE_LEAST, cj_min64(TILE_MOST, fitting / 64 * 64));
+}
+
+static int64_t widest_register(const group_plan *plan) {
+  int64_t widest = 1;
+  for (int i = 0; i < plan->group->register_count; i++)
+    widest = cj_max64(widest, cj_type_bytes(plan->registers[i].type));
+  return widest;
+}
+
+static void choose_tasks(group_plan *plan) {
+  const cj_group *group = plan->group;
+  const int64_t weight = group->load_count + group->store_count + group->instruction_count;
+  const int64_t tile_cost = plan->tile_rows * plan->tile_columns * weight;
+  const bool serial = plan->row_count * plan->column_count < SERIAL_COST / weight;
+  plan->tiles_per_task = serial ? plan->tiles : cj_max64(1, TASK_COST / tile_cost);
+}
+
+group_plan *cj_group_plan(const cj_group *group, void *const *slots) {
+  const size_t registers = (size_t)group->register_count;
+  const size_t accesses = (size_t)(group->load_count + group->store_count);
+  const size_t steps = (size_t)group->instruction_count;
+  const size_t bytes = sizeof(group_plan) + accesses * sizeof(planned_access) +
+                       registers * (sizeof(planned_register) + sizeof(int32_t)) +
+                       steps * sizeof(planned_step) + 64;
+  group_plan *plan = cj_scratch(CJ_SCRATCH_PLAN, (int64_t)bytes);
+  *plan = (group_plan){.group = group, .row_count = 1};
+  plan->loads = (planned_access *)(plan + 1);
+  plan->stores = plan->loads + group->load_count;
+  plan->steps = (planned_step *)(plan->stores + group->store_count);
+  plan->registers = (planned_register *)(plan->steps + steps);
+  int32_t *free_slots = (int32_t *)(plan->registers + registers);
+  plan->column_count = group->extents[group->rank - 1];
+  for (int axis = 0; axis < group->rank - 1; axis++) plan->row_count *= group->extents[axis];
+
+  find_lives(plan);
+  plan->slot_bytes = widest_register(plan);
+  // The shape decides which operands are memory itself, these decide how many
+  // slots there are, and these the size of a tile: two rounds settle it.
+  choose_shape(plan, TILE_MOST);
+  plan_accesses(plan, slots);
+  plan->slot_count = assign_slots(plan, free_slots);
+  choose_shape(plan, tile_elements(plan));
+  find_lives(plan);
+  plan_accesses(plan, slots);
+  plan->slot_count = assign_slots(plan, free_slots);
+  plan_steps(plan);
+  choose_tasks(plan);
+  return plan;
+}

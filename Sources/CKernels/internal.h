@@ -1,0 +1,118 @@
+// What the files of this target share: the table of kernels that each SIMD
+// level exports, and a few helpers. Not part of the public interface.
+
+#ifndef CAJAL_KERNELS_INTERNAL_H
+#define CAJAL_KERNELS_INTERNAL_H
+
+#include "include/cajal_kernels.h"
+
+#include <string.h>
+
+enum { CJ_TYPE_COUNT = 5, CJ_DTYPE_COUNT = 10 };
+
+// dst[i] = op(a[i], b[i], c[i]) for i in 0..<n; unused operands may be null.
+// dst may be the same memory as an operand. Any alignment, any n.
+typedef void (*cj_tile_op)(int64_t n, void *dst, const void *a, const void *b, const void *c);
+// dst[i] = converted src[i].
+typedef void (*cj_tile_convert)(int64_t n, void *dst, const void *src);
+
+// The micro kernel: c[rows][columns] (+)= packed a (k x height) . packed b (k x width).
+// Rows and columns beyond the edge are computed and dropped.
+typedef void (*cj_gemm_micro)(int64_t k, const void *a, const void *b, void *c, int64_t ldc,
+                              int64_t rows, int64_t columns, bool accumulate);
+// Packs `count` lines (rows of A or columns of B) of depth k into panels of the
+// micro kernel's height or width, padded with zeros; lines are line_stride
+// elements apart, steps along k depth_stride.
+typedef void (*cj_gemm_pack)(int64_t count, int64_t k, const void *source, int64_t line_stride,
+                             int64_t depth_stride, void *packed);
+// c[j] (+)= sum over p of a[p] b[p * ldb + j], for j in 0..<n.
+typedef void (*cj_gemm_rows)(int64_t n, int64_t k, const void *a, const void *b, int64_t ldb,
+                             void *c, bool accumulate);
+// c[j] = sum over p of a[p] b[j * ldb + p], for j in 0..<n.
+typedef void (*cj_gemm_dots)(int64_t n, int64_t k, const void *a, const void *b, int64_t ldb, void *c);
+
+typedef struct {
+  int64_t height, width;  // of the micro kernel's tile
+  cj_gemm_micro micro;
+  cj_gemm_pack pack_a, pack_b;
+  cj_gemm_rows vector_rows;
+  cj_gemm_dots vector_dots;
+} cj_gemm_kernels;
+
+// One block of a reduction, float32 or float64; see reduce.c for the tree of blocks.
+// Each of `rows` lines of n values (at most the row block), line_stride apart, to one value.
+typedef void (*cj_reduce_rows)(cj_reduction op, int64_t rows, int64_t n, int64_t line_stride,
+                               const void *in, void *out);
+// rows x columns to columns; `readable` values may be read from `in` on.
+typedef void (*cj_reduce_columns)(cj_reduction op, int64_t rows, int64_t columns,
+                                  int64_t row_stride, int64_t readable, const void *in, void *out);
+
+typedef struct {
+  const char *name;
+  cj_tile_op ops[CJ_OPCODE_COUNT][CJ_TYPE_COUNT];
+  cj_tile_convert cast[CJ_TYPE_COUNT][CJ_TYPE_COUNT];  // [from][to]
+  cj_tile_convert load[CJ_DTYPE_COUNT];   // memory to compute type
+  cj_tile_convert store[CJ_DTYPE_COUNT];  // compute type to memory
+  cj_tile_convert round[CJ_DTYPE_COUNT];  // compute type to itself, by way of the dtype
+  const cj_gemm_kernels *gemm_f32, *gemm_f64;
+  cj_reduce_rows reduce_rows_f32, reduce_rows_f64;
+  cj_reduce_columns reduce_columns_f32, reduce_columns_f64;
+  // Philox words of blocks first..<first + count, four a block.
+  void (*philox)(uint64_t key, uint64_t stream, uint64_t first, int64_t count, uint32_t *words);
+  void (*uniform_f32)(int64_t n, const uint32_t *words, int32_t bits, float *out);
+  void (*normal_f32)(int64_t n, const uint32_t *words, float *out);
+  bool (*nonfinite_f32)(int64_t n, const void *values);
+  bool (*nonfinite_f64)(int64_t n, const void *values);
+  bool (*nonfinite_16)(int64_t n, const void *values, uint16_t exponent_mask);
+} cj_level;
+
+extern const cj_level cj_level_baseline;
+#if defined(__x86_64__)
+extern const cj_level cj_level_avx2;
+extern const cj_level cj_level_avx512;
+#endif
+
+const cj_level *cj_current_level(void);
+
+static inline int64_t cj_min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t cj_max64(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t cj_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// A scratch buffer of the calling thread, kept for its next use; NULL only if
+// the system has no memory. A nested use must take another slot.
+enum { CJ_SCRATCH_PLAN, CJ_SCRATCH_TILES, CJ_SCRATCH_REDUCE, CJ_SCRATCH_PACK, CJ_SCRATCH_COUNT };
+void *cj_scratch(int slot, int64_t bytes);
+
+static inline int64_t cj_dtype_bytes(cj_dtype dtype) {
+  static const uint8_t bytes[CJ_DTYPE_COUNT] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8};
+  return bytes[dtype];
+}
+
+// The compute type that holds a dtype.
+static inline cj_type cj_dtype_type(cj_dtype dtype) {
+  static const uint8_t types[CJ_DTYPE_COUNT] = {CJ_B8,  CJ_I32, CJ_I32, CJ_I32, CJ_I32,
+                                                CJ_I64, CJ_F32, CJ_F32, CJ_F32, CJ_F64};
+  return (cj_type)types[dtype];
+}
+
+static inline int64_t cj_type_bytes(cj_type type) {
+  static const uint8_t bytes[CJ_TYPE_COUNT] = {4, 8, 4, 8, 1};
+  return bytes[type];
+}
+
+static inline float cj_bfloat_to_float(uint16_t bits) {
+  uint32_t wide = (uint32_t)bits << 16;
+  float value;
+  memcpy(&value, &wide, 4);
+  return value;
+}
+
+// Nearest even; NaN stays a (quiet) NaN.
+static inline uint16_t cj_float_to_bfloat(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return (uint16_t)((bits >> 16) | 0x40u);
+  return (uint16_t)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+#endif

@@ -1,0 +1,57 @@
+// All kernels of one SIMD level. A level's file defines
+//   LEVEL_BYTES      width of a vector register, of which there are
+//   LEVEL_REGISTERS
+//   LEVEL_HAS_FMA    whether a fused multiply-add is one instruction
+//   LEVEL_HAS_HALF   whether float16 converts in hardware
+//   LEVEL_TABLE, LEVEL_NAME  the table to export and its name
+// and sets the target by an attribute around the include.
+
+#include "level_vectors.h"
+
+#include "level_math.h"
+
+#include "level_convert.h"
+#include "level_random.h"
+#include "level_search.h"
+#include "level_tiles.h"
+
+#define LANE float
+#define VEC vf
+#define NAME(x) x##_f32
+#include "level_reduce.h"
+
+#include "level_matmul.h"
+#undef LANE
+#undef VEC
+#undef NAME
+
+#define LANE double
+#define VEC nd
+#define NAME(x) x##_f64
+#include "level_reduce.h"
+
+#include "level_matmul.h"
+#undef LANE
+#undef VEC
+#undef NAME
+
+const cj_level LEVEL_TABLE = {
+    .name = LEVEL_NAME,
+    .ops = TILE_TABLE,
+    .cast = CAST_TABLE,
+    .load = LOAD_TABLE,
+    .store = STORE_TABLE,
+    .round = ROUND_TABLE,
+    .gemm_f32 = &gemm_kernels_f32,
+    .gemm_f64 = &gemm_kernels_f64,
+    .reduce_rows_f32 = reduce_rows_f32,
+    .reduce_rows_f64 = reduce_rows_f64,
+    .reduce_columns_f32 = reduce_columns_f32,
+    .reduce_columns_f64 = reduce_columns_f64,
+    .philox = philox_words,
+    .uniform_f32 = uniform_f32,
+    .normal_f32 = normal_f32,
+    .nonfinite_f32 = nonfinite_f32,
+    .nonfinite_f64 = nonfinite_f64,
+    .nonfinite_16 = nonfinite_16,
+};

@@ -1,0 +1,77 @@
+// Philox4x32-10 (Salmon, Moraes, Dror, Shaw, Parallel Random Numbers: As Easy
+// as 1, 2, 3, SC 2011), a block a lane, and the distributions made from its words.
+
+// The paper's multipliers and key increments (the golden ratio, sqrt(3) - 1).
+#define PHILOX_M0 0xD2511F53u
+#define PHILOX_M1 0xCD9E8D57u
+#define PHILOX_W0 0x9E3779B9u
+#define PHILOX_W1 0xBB67AE85u
+
+static void philox_words(uint64_t key, uint64_t stream, uint64_t first, int64_t count,
+                         uint32_t *words) {
+  vu lanes;
+  for (int lane = 0; lane < LANES; lane++) lanes[lane] = (uint32_t)lane;
+  for (int64_t block = 0; block < count; block += LANES) {
+    const wul counter = CONVERT(lanes, wul) + (first + (uint64_t)block);
+    vu c0 = CONVERT(counter, vu), c1 = CONVERT(counter >> 32, vu);
+    vu c2 = (uint32_t)stream, c3 = (uint32_t)(stream >> 32);
+    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+    for (int round = 0; round < 10; round++, k0 += PHILOX_W0, k1 += PHILOX_W1) {
+      const wul p0 = CONVERT(c0, wul) * (uint64_t)PHILOX_M0;
+      const wul p1 = CONVERT(c2, wul) * (uint64_t)PHILOX_M1;
+      c0 = CONVERT(p1 >> 32, vu) ^ c1 ^ k0;
+      c2 = CONVERT(p0 >> 32, vu) ^ c3 ^ k1;
+      c1 = CONVERT(p1, vu);
+      c3 = CONVERT(p0, vu);
+    }
+    const int64_t lanes_left = count - block < LANES ? count - block : LANES;
+    uint32_t *out = words + 4 * block;
+    for (int lane = 0; lane < lanes_left; lane++, out += 4) {
+      out[0] = c0[lane];
+      out[1] = c1[lane];
+      out[2] = c2[lane];
+      out[3] = c3[lane];
+    }
+  }
+}
+
+// The word's top bits as a fraction: exact.
+static void uniform_f32(int64_t n, const uint32_t *words, int32_t bits, float *out) {
+  const float unit = 1.0f / (float)(1 << bits);
+  for (int64_t i = 0; i < n; i++) out[i] = (float)(words[i] >> (32 - bits)) * unit;
+}
+
+// Box & Muller (1958) in float32. The angle is reduced to +- pi / 4 in integers, which is exact.
+INLINE vf normal_pair(vu w0, vu w1) {
+  vf u = CONVERT((CONVERT(w0, wd) + 1.0) * 0x1p-32, vf);
+  vu quadrant = (w1 + 0x20000000u) >> 30;
+  vf r = CONVERT(AS(vi, w1 - (quadrant << 30)), vf) * 0x1.921fb6p-30f;  // 2 pi 2^-32
+  vf z = r * r;
+  // sin r = r + r^3 p(r^2), cos r = 1 - r^2/2 + r^4 q(r^2): the polynomials of level_math.h in float32
+  vf p = 0x1.6cd5ecp-19f;
+  p = FMA_F(p, z, (vf)-0x1.a00f94p-13f);
+  p = FMA_F(p, z, (vf)0x1.111108p-7f);
+  p = FMA_F(p, z, (vf)-0x1.555556p-3f);
+  vf sine = FMA_F(r * z, p, r);
+  vf q = -0x1.242902p-22f;
+  q = FMA_F(q, z, (vf)0x1.a01118p-16f);
+  q = FMA_F(q, z, (vf)-0x1.6c16b8p-10f);
+  q = FMA_F(q, z, (vf)0x1.555554p-5f);
+  vf cosine = FMA_F(z * z, q, FMA_F(z, (vf)-0.5f, (vf)1.0f));
+  // cos(r + quadrant pi / 2) = cos r, -sin r, -cos r, sin r
+  vf turned = (quadrant & 1) != 0 ? sine : cosine;
+  vu negative = ((quadrant + 1) & 2) << 30;
+  return __builtin_elementwise_sqrt(-2.0f * log_f(u)) * AS(vf, AS(vu, turned) ^ negative);
+}
+
+static void normal_f32(int64_t n, const uint32_t *words, float *out) {
+  for (int64_t i = 0; i < n; i += LANES) {
+    const int64_t count = n - i < LANES ? n - i : LANES;
+    uint32_t first[LANES] = {0}, second[LANES] = {0};
+    for (int lane = 0; lane < count; lane++) {
+      first[lane] = words[2 * (i + lane)];
+      second[lane] = words[2 * (i + lane) + 1];
+    }
+    STORE_SOME(out + i, normal_pair(LOAD(vu, first), LOAD(vu, second)), count * 4);
+  }
+}

@@ -1,0 +1,185 @@
+// The caching allocator: fresh pages cost more than most kernels, so freed
+// blocks wait in lists by size for the next plan. Sizes are rounded up to four
+// classes a power of two, which wastes a fifth at worst.
+
+#if defined(__linux__)
+#define _GNU_SOURCE
+#include <sys/mman.h>
+#endif
+#include "internal.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+  SMALLEST_SHIFT = 6,  // 64 bytes, also the alignment: a cache line, an AVX-512 vector
+  CLASSES = 4 * (63 - SMALLEST_SHIFT),
+};
+#define HUGE_PAGE (INT64_C(2) << 20)
+#define HUGE_BLOCK (INT64_C(4) << 20)  // blocks that ask for huge pages
+
+typedef struct free_block {
+  struct free_block *next;
+} free_block;
+
+static struct {
+  pthread_mutex_t mutex;
+  free_block *lists[CLASSES];
+  cj_memory_statistics statistics;
+  int64_t held_bytes;      // from the system, by class size
+  int64_t physical_bytes;  // 0: not asked yet
+} heap = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+// Class c holds blocks of (4 + c % 4) * 2^(c / 4 + SMALLEST_SHIFT - 2) bytes.
+static int64_t class_bytes(int index) {
+  return (int64_t)(4 + index % 4) << (index / 4 + SMALLEST_SHIFT - 2);
+}
+
+static int size_class(int64_t bytes) {
+  if (bytes <= 1 << SMALLEST_SHIFT) return 0;
+  int power = 63 - __builtin_clzll((uint64_t)(bytes - 1));  // 2^power < bytes <= 2^(power + 1)
+  int quarter = (int)((bytes - 1) >> (power - 2)) & 3;
+  return 4 * (power - SMALLEST_SHIFT) + quarter + 1;
+}
+
+static int64_t physical_bytes(void) {
+  if (heap.physical_bytes == 0) {
+    int64_t pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    heap.physical_bytes = pages > 0 && size > 0 ? pages * size : INT64_MAX / 2;
+  }
+  return heap.physical_bytes;
+}
+
+static void *take_from_system(int64_t bytes) {
+  bool huge = bytes >= HUGE_BLOCK;
+  int64_t alignment = huge ? HUGE_PAGE : 64;
+  void *block = aligned_alloc((size_t)alignment, (size_t)(cj_ceil_div(bytes, alignment) * alignment));
+#if defined(__linux__)
+  if (block && huge) madvise(block, (size_t)bytes, MADV_HUGEPAGE);
+#endif
+  return block;
+}
+
+static void trim_locked(void) {
+  for (int index = 0; index < CLASSES; index++) {
+    while (heap.lists[index]) {
+      free_block *block = heap.lists[index];
+      heap.lists[index] = block->next;
+      heap.held_bytes -= class_bytes(index);
+      heap.statistics.cached_bytes -= class_bytes(index);
+      free(block);
+    }
+  }
+}
+
+static void *allocate_locked(int64_t bytes) {
+  const int index = size_class(bytes);
+  const int64_t size = class_bytes(index);
+  if (heap.lists[index]) {
+    free_block *block = heap.lists[index];
+    heap.lists[index] = block->next;
+    heap.statistics.cached_bytes -= size;
+    return block;
+  }
+  if (heap.held_bytes > physical_bytes() - size) trim_locked();
+  if (heap.held_bytes > physical_bytes() - size) return NULL;
+  void *block = take_from_system(size);
+  if (!block) {
+    trim_locked();
+    block = take_from_system(size);
+  }
+  if (block) {
+    heap.held_bytes += size;
+    heap.statistics.system_calls++;
+  }
+  return block;
+}
+
+void *cj_allocate(int64_t bytes) {
+  if (bytes < 0 || bytes > INT64_MAX / 4) return NULL;
+  pthread_mutex_lock(&heap.mutex);
+  void *block = allocate_locked(bytes);
+  if (block) {
+    heap.statistics.live_bytes += bytes;
+    heap.statistics.peak_bytes =
+        cj_max64(heap.statistics.peak_bytes, heap.statistics.live_bytes);
+  }
+  pthread_mutex_unlock(&heap.mutex);
+  return block;
+}
+
+void cj_free(void *block, int64_t bytes) {
+  if (!block) return;
+  const int index = size_class(bytes);
+  const int64_t size = class_bytes(index);
+  bool keep = false;
+  pthread_mutex_lock(&heap.mutex);
+  heap.statistics.live_bytes -= bytes;
+  // A quarter of the machine is the most that waits unused.
+  if (heap.statistics.cached_bytes <= physical_bytes() / 4 - size) {
+    free_block *freed = block;
+    freed->next = heap.lists[index];
+    heap.lists[index] = freed;
+    heap.statistics.cached_bytes += size;
+    keep = true;
+  } else {
+    heap.held_bytes -= size;
+  }
+  pthread_mutex_unlock(&heap.mutex);
+  if (!keep) free(block);
+}
+
+void cj_memory_trim(void) {
+  pthread_mutex_lock(&heap.mutex);
+  trim_locked();
+  pthread_mutex_unlock(&heap.mutex);
+}
+
+cj_memory_statistics cj_memory(void) {
+  pthread_mutex_lock(&heap.mutex);
+  cj_memory_statistics statistics = heap.statistics;
+  pthread_mutex_unlock(&heap.mutex);
+  return statistics;
+}
+
+void cj_memory_reset_peak(void) {
+  pthread_mutex_lock(&heap.mutex);
+  heap.statistics.peak_bytes = heap.statistics.live_bytes;
+  pthread_mutex_unlock(&heap.mutex);
+}
+
+// ---------------------------------------------------------------- scratch of a thread
+
+typedef struct {
+  void *blocks[CJ_SCRATCH_COUNT];
+  int64_t bytes[CJ_SCRATCH_COUNT];
+} scratch_blocks;
+
+static pthread_key_t scratch_key;
+static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
+static _Thread_local scratch_blocks *thread_scratch = NULL;
+
+static void release_scratch(void *pointer) {
+  scratch_blocks *scratch = pointer;
+  for (int slot = 0; slot < CJ_SCRATCH_COUNT; slot++) free(scratch->blocks[slot]);
+  free(scratch);
+}
+
+static void make_scratch_key(void) { pthread_key_create(&scratch_key, release_scratch); }
+
+// Outside the statistics: a plan's memory is what users want counted.
+void *cj_scratch(int slot, int64_t bytes) {
+  if (!thread_scratch) {
+    pthread_once(&scratch_once, make_scratch_key);
+    thread_scratch = calloc(1, sizeof *thread_scratch);
+    if (!thread_scratch) return NULL;
+    pthread_setspecific(scratch_key, thread_scratch);
+  }
+  if (thread_scratch->bytes[slot] < bytes) {
+    free(thread_scratch->blocks[slot]);
+    thread_scratch->blocks[slot] = aligned_alloc(64, (size_t)(cj_ceil_div(bytes, 64) * 64));
+    thread_scratch->bytes[slot] = thread_scratch->blocks[slot] ? bytes : 0;
+  }
+  return thread_scratch->blocks[slot];
+}
