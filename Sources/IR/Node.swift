@@ -9,7 +9,7 @@ import Synchronization
 public final class Node: @unchecked Sendable {
   public let operation: any Operation
   public let types: ResultTypes
-  /// Where it runs; `nil` for literals and host scalars, which any device takes.
+  /// Where it runs; `nil` for what is made of literals and host scalars alone, which any device takes.
   public let device: Device?
   /// The innermost differentiation scope that was open when this was recorded.
   public let scope: DifferentiationScope?

@@ -36,12 +36,16 @@ public protocol Operation: Sendable {
 
   /// Graphs that it runs.
   var subgraphs: [Graph] { get }
+
+  /// Where its results lie, if not where its operands do.
+  var target: Device? { get }
 }
 
 extension Operation {
   public var isFallible: Bool { false }
   public var hasEffect: Bool { false }
   public var subgraphs: [Graph] { [] }
+  public var target: Device? { nil }
   public var autocast: AutocastClass { .neutral }
 
   public func cost(_ operands: OperandTypes, _ results: ResultTypes) -> Cost {

@@ -34,17 +34,11 @@ func recordNode(_ operation: any Operation, _ operands: [Value]) -> Node {
     return failedNode(operation, operands, error)
   }
   if let mismatch = tooLarge(types) { return failedNode(operation, operands, mismatch) }
-  let target = (operation as? any DeviceChanging)?.target ?? device ?? scope.device
   let node = Node(
-    operation, operands, types: types, device: target, scope: scope.differentiation, trace: trace, path: scope.path)
+    operation, operands, types: types, device: operation.target ?? device, scope: scope.differentiation, trace: trace, path: scope.path)
   if trace == nil { PendingNodes.ofThread.append(node) }
   if Settings.process.checksNaN, trace == nil { PendingNodes.evaluator?([node]) }
   return node
-}
-
-/// An operation whose result lies on another device than its operand.
-public protocol DeviceChanging {
-  var target: Device { get }
 }
 
 private func tooLarge(_ types: ResultTypes) -> Mismatch? {

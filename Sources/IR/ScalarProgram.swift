@@ -41,12 +41,25 @@ public struct ScalarInstruction: Hashable, Sendable {
   /// What the operation computes in (for comparisons and `select`: the operands compared or chosen).
   public var type: ComputeType
   /// The source's compute type of a cast, the dtype of a rounding.
-  public var detail: UInt8 = 0
-  public var a: Int32 = 0
-  public var b: Int32 = 0
-  public var c: Int32 = 0
+  public var detail: UInt8
+  public var a: Int32
+  public var b: Int32
+  public var c: Int32
   /// The bits of a constant.
-  public var immediate: UInt64 = 0
+  public var immediate: UInt64
+
+  public init(
+    opcode: ScalarOpcode, type: ComputeType, detail: UInt8 = 0, a: Int32 = 0, b: Int32 = 0, c: Int32 = 0,
+    immediate: UInt64 = 0
+  ) {
+    self.opcode = opcode
+    self.type = type
+    self.detail = detail
+    self.a = a
+    self.b = b
+    self.c = c
+    self.immediate = immediate
+  }
 
   public var resultType: ComputeType { opcode.isComparison ? .bool : type }
 }

@@ -60,13 +60,15 @@ public struct CustomGradient: Operation {
 }
 
 /// A copy on another device.
-public struct Transfer: Operation, DeviceChanging {
-  public let target: Device
+public struct Transfer: Operation {
+  public let destination: Device
 
-  public init(to target: Device) { self.target = target }
+  public init(to destination: Device) { self.destination = destination }
+
+  public var target: Device? { destination }
 
   public var name: String { "transfer" }
-  public func encode(into key: inout PlanKey) { key.write(UInt64(target.id)) }
+  public func encode(into key: inout PlanKey) { key.write(UInt64(destination.id)) }
   public func resultTypes(_ operands: OperandTypes) throws(Mismatch) -> ResultTypes { ResultTypes(operands[0]) }
   public var semantics: Semantics { .transfer }
   public var gradient: GradientRule {

@@ -24,7 +24,8 @@ public struct Part: Hashable, Sendable {
     key.write(steps)
   }
 
-  func shape(in shape: Shape) -> Shape {
+  /// The part's own shape.
+  public func shape(in shape: Shape) -> Shape {
     var result = shape
     for (axis, extent) in zip(axes, extents) { result[axis] = extent }
     return result

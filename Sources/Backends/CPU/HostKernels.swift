@@ -1,0 +1,233 @@
+import CajalBase
+import CajalCKernels
+import CajalCompiler
+import CajalIR
+import CajalOperations
+
+/// Binds steps to C kernels: everything that a kernel needs but the addresses is worked out here, once.
+enum HostKernels {
+  typealias Kernel = HostProgram.Kernel
+  typealias Pointers = HostProgram.Pointers
+
+  private static let nothing: Kernel = { _ in }
+
+  static func make(_ step: Step, _ program: Program) -> Kernel {
+    switch step.kind {
+    case .group(let group): return makeGroup(group)
+    case .copy(let source, let target): return makeCopy(source, to: target)
+    case .loop(_, let signature, let body, let operands, let results, let types):
+      return HostLoop(signature, body, operands, results, types).kernel
+    case .operation(let operation, let operands, let results, let types):
+      return make(operation, operands, results, types)
+    }
+  }
+
+  private static func make(
+    _ operation: any Operation, _ operands: [Placement], _ results: [Int?], _ types: ResultTypes
+  ) -> Kernel {
+    if let check = operation as? CheckIndices { return makeCheck(check, operands[0]) }
+    guard let result = results[0] else { return nothing }
+    if types.first.shape.count == 0 { return nothing }
+    switch operation {
+    case let matmul as MatMul: return makeMatMul(matmul, operands[0], operands[1], result)
+    case let reduce as Reduce: return makeReduce(reduce, operands[0], result)
+    case let reduce as ArgReduce: return makeArgReduce(reduce, operands[0], result)
+    case let slice as Slice: return makeSlice(slice.part, operands, result)
+    case let update as Update: return makeUpdate(update.part, operands, result, types.first)
+    case let concatenate as Concatenate: return makeConcatenate(concatenate.axis, operands, result, types.first)
+    case let pad as Pad: return makePad(pad, operands, result, types.first)
+    case let gather as Gather: return makeGather(gather.axis, operands, result)
+    case let gather as GatherAlong: return makeGatherAlong(gather.axis, operands, result)
+    case let scatter as ScatterAdd: return makeScatterAdd(scatter.axis, operands, result)
+    case let scatter as ScatterAddAlong: return makeScatterAddAlong(scatter.axis, operands, result)
+    case let random as Random: return makeRandom(random, operands, result)
+    default: return makeLoops(operation, operands, results, types)
+    }
+  }
+
+  /// The address of a contiguous operand.
+  static func address(_ placement: Placement) -> @Sendable (Pointers) -> UnsafeMutableRawPointer {
+    let buffer = placement.buffer ?? 0
+    let offset = placement.view.offset * placement.dtype.byteCount
+    // Every buffer has an address before the first kernel runs.
+    return { $0[buffer]! + offset }
+  }
+
+  /// An operation without a kernel, by its definition.
+  private static func makeLoops(
+    _ operation: any Operation, _ operands: [Placement], _ results: [Int?], _ types: ResultTypes
+  ) -> Kernel {
+    let addresses = operands.map(address)
+    let operandTypes = operands.map { TensorType($0.view.shape, $0.dtype) }
+    return { (pointers) throws(Mismatch) in
+      guard case .loops(let loops) = operation.semantics else { return }
+      let inputs = zip(operandTypes, addresses).map { type, address in
+        HostTensor(type, bytes: UnsafeRawBufferPointer(start: address(pointers), count: type.byteCount))
+      }
+      for (output, buffer) in zip(try loops(inputs, types.array), results) {
+        guard let buffer else { continue }
+        output.copyBytes(to: UnsafeMutableRawBufferPointer(start: pointers[buffer]!, count: output.type.byteCount))
+      }
+    }
+  }
+
+  // MARK: Products and reductions
+
+  private static func makeMatMul(_ matmul: MatMul, _ a: Placement, _ b: Placement, _ result: Int) -> Kernel {
+    guard let left = MatrixLayout(a.view), let right = MatrixLayout(b.view) else {
+      preconditionFailure("a product was given matrices that it does not accept")
+    }
+    let size = matmul.dimensions(a.view.shape, b.view.shape)
+    let (x, y) = (address(a), address(b))
+    let dtype = a.dtype.kernel
+    return { pointers in
+      cj_matmul(
+        dtype, matmul.transposesA != left.isTransposed, matmul.transposesB != right.isTransposed, Int64(size.batch),
+        Int64(size.m), Int64(size.n), Int64(size.k), x(pointers), Int64(left.rowStride), Int64(left.batchStride),
+        y(pointers), Int64(right.rowStride), Int64(right.batchStride), pointers[result]!)
+    }
+  }
+
+  private static func makeReduce(_ reduce: Reduce, _ operand: Placement, _ result: Int) -> Kernel {
+    let shape = operand.view.shape
+    // Canonical form: the axes are neighbours.
+    let first = reduce.axes.first ?? 0
+    let outer = Int64(shape.prefix(first).count)
+    let count = Int64(reduce.axes.reduce(1) { $0 * shape[$1] })
+    let inner = Int64(shape.suffix(from: first + reduce.axes.count).count)
+    let x = address(operand)
+    let (kind, dtype) = (cj_reduction(UInt32(reduce.kind.rawValue)), operand.dtype.kernel)
+    return { cj_reduce(kind, dtype, outer, count, inner, x($0), $0[result]!) }
+  }
+
+  private static func makeArgReduce(_ reduce: ArgReduce, _ operand: Placement, _ result: Int) -> Kernel {
+    let (outer, extent, inner) = operand.view.shape.split(at: reduce.axis)
+    let x = address(operand)
+    let dtype = operand.dtype.kernel
+    return { pointers in
+      cj_arg_reduce(
+        reduce.isMaximum, dtype, Int64(outer), Int64(extent), Int64(inner), x(pointers),
+        pointers[result]!.assumingMemoryBound(to: Int64.self))
+    }
+  }
+
+  // MARK: Indices
+
+  private static func makeCheck(_ check: CheckIndices, _ operand: Placement) -> Kernel {
+    let x = address(operand)
+    let count = Int64(operand.view.shape.count)
+    let dtype = operand.dtype
+    return { (pointers) throws(Mismatch) in
+      let position = cj_first_bad_index(dtype.kernel, count, x(pointers), Int64(check.extent), check.allowsNegative)
+      guard position >= 0 else { return }
+      let index =
+        dtype == .int64
+        ? x(pointers).load(fromByteOffset: Int(position) * 8, as: Int64.self)
+        : Int64(x(pointers).load(fromByteOffset: Int(position) * 4, as: Int32.self))
+      if let problem = check.problem(index, at: Int(position)) { throw problem }
+    }
+  }
+
+  private static func makeGather(_ axis: Int, _ operands: [Placement], _ result: Int) -> Kernel {
+    let (outer, extent, inner) = operands[0].view.shape.split(at: axis)
+    let count = Int64(operands[1].view.shape.count)
+    let (x, indices) = (address(operands[0]), address(operands[1]))
+    let (bytes, dtype) = (Int32(operands[0].dtype.byteCount), operands[1].dtype.kernel)
+    return {
+      cj_gather(bytes, Int64(outer), Int64(extent), Int64(inner), count, dtype, indices($0), x($0), $0[result]!)
+    }
+  }
+
+  private static func makeGatherAlong(_ axis: Int, _ operands: [Placement], _ result: Int) -> Kernel {
+    let (outer, extent, inner) = operands[0].view.shape.split(at: axis)
+    let count = Int64(operands[1].view.shape[axis])
+    let (x, indices) = (address(operands[0]), address(operands[1]))
+    let (bytes, dtype) = (Int32(operands[0].dtype.byteCount), operands[1].dtype.kernel)
+    return {
+      cj_gather_along(bytes, Int64(outer), Int64(extent), Int64(inner), count, dtype, indices($0), x($0), $0[result]!)
+    }
+  }
+
+  private static func makeScatterAdd(_ axis: Int, _ operands: [Placement], _ result: Int) -> Kernel {
+    let (outer, extent, inner) = operands[0].view.shape.split(at: axis)
+    let count = Int64(operands[1].view.shape.count)
+    let (indices, updates) = (address(operands[1]), address(operands[2]))
+    let (dtype, indexType) = (operands[0].dtype.kernel, operands[1].dtype.kernel)
+    let start = makeCopy(operands[0], to: result)
+    return { (pointers) throws(Mismatch) in
+      try start(pointers)
+      guard count > 0 else { return }
+      cj_scatter_add(
+        dtype, Int64(outer), Int64(extent), Int64(inner), count, indexType, indices(pointers), updates(pointers),
+        pointers[result]!)
+    }
+  }
+
+  private static func makeScatterAddAlong(_ axis: Int, _ operands: [Placement], _ result: Int) -> Kernel {
+    let (outer, extent, inner) = operands[0].view.shape.split(at: axis)
+    let count = Int64(operands[1].view.shape[axis])
+    let (indices, updates) = (address(operands[1]), address(operands[2]))
+    let (dtype, indexType) = (operands[0].dtype.kernel, operands[1].dtype.kernel)
+    let start = makeCopy(operands[0], to: result)
+    return { (pointers) throws(Mismatch) in
+      try start(pointers)
+      guard count > 0 else { return }
+      cj_scatter_add_along(
+        dtype, Int64(outer), Int64(extent), Int64(inner), count, indexType, indices(pointers), updates(pointers),
+        pointers[result]!)
+    }
+  }
+
+  private static func makeRandom(_ random: Random, _ operands: [Placement], _ result: Int) -> Kernel {
+    let (key, stream) = (address(operands[0]), address(operands[1]))
+    let count = Int64(random.shape.count)
+    let distribution = cj_distribution(UInt32(random.distribution.rawValue))
+    let dtype = random.dtype.kernel
+    return {
+      cj_random(distribution, dtype, key($0).load(as: UInt64.self), stream($0).load(as: UInt64.self), count, $0[result]!)
+    }
+  }
+}
+
+extension DType {
+  /// The kernels' name of this dtype.
+  var kernel: cj_dtype { cj_dtype(UInt32(rawValue)) }
+}
+
+/// How the kernels read a batch of matrices: rows `rowStride` apart, or columns where transposed.
+struct MatrixLayout {
+  let isTransposed: Bool
+  let rowStride: Int
+  let batchStride: Int
+
+  /// `nil` where neither axis runs along memory, or the batch axes are not one stride.
+  init?(_ view: StridedView) {
+    let rank = view.shape.rank
+    guard rank >= 2 else { return nil }
+    let (rows, columns) = (view.shape[rank - 2], view.shape[rank - 1])
+    let (down, across) = (view.strides[rank - 2], view.strides[rank - 1])
+    if (across == 1 || columns == 1), rows == 1 || down >= columns {
+      isTransposed = false
+      rowStride = rows == 1 ? max(columns, 1) : down
+    } else if (down == 1 || rows == 1), columns == 1 || across >= rows {
+      isTransposed = true
+      rowStride = columns == 1 ? max(rows, 1) : across
+    } else {
+      return nil
+    }
+    let batch = StridedView(shape: view.shape.prefix(rank - 2), strides: Array(view.strides.prefix(rank - 2)))
+    guard let merged = batch.reshaped(to: [batch.shape.count]), merged.strides[0] >= 0 else { return nil }
+    batchStride = batch.shape.count == 1 ? 0 : merged.strides[0]
+  }
+}
+
+/// What the kernels read without a copy.
+@Sendable func acceptsStrided(_ operation: any Operation, _ index: Int, _ view: StridedView) -> Bool {
+  switch operation {
+  case is MatMul: MatrixLayout(view) != nil
+  case is Slice, is Pad, is ScatterAdd, is ScatterAddAlong: index == 0
+  case is Update: index <= 1
+  case is Concatenate: true
+  default: false
+  }
+}

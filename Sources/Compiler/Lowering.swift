@@ -1,0 +1,307 @@
+import CajalBase
+import CajalIR
+import CajalOperations
+
+/// What a backend wants of the lowering.
+public struct LoweringOptions: Sendable {
+  public var fuses: Bool
+  /// Whether operand `index` of `operation` may be read through this strided view as it is.
+  public var acceptsStrided: @Sendable (_ operation: any Operation, _ index: Int, _ view: StridedView) -> Bool
+
+  public init(
+    fuses: Bool, acceptsStrided: @escaping @Sendable (_ operation: any Operation, _ index: Int, _ view: StridedView) -> Bool
+  ) {
+    self.fuses = fuses
+    self.acceptsStrided = acceptsStrided
+  }
+}
+
+/// Compiles a graph: passes, fusion, placement of values, order of steps, memory.
+public func compile(_ graph: Graph, _ options: LoweringOptions, _ work: inout WorkCount) -> Program {
+  let optimized = Pipeline.run(graph, &work)
+  var lowering = Lowering(optimized, options)
+  lowering.run(&work)
+  return lowering.finish(&work)
+}
+
+/// Turns a graph into steps.
+struct Lowering {
+  let graph: Graph
+  let options: LoweringOptions
+  var buffers: [Program.Buffer] = []
+  var steps: [Step] = []
+  private var placements: [[Placement?]]
+  private var inputPlacements: [Placement] = []
+  private var outputs: [Program.Output] = []
+  private let uses: [Int]
+
+  init(_ graph: Graph, _ options: LoweringOptions) {
+    self.graph = graph
+    self.options = options
+    uses = graph.useCounts
+    placements = graph.instructions.map { [Placement?](repeating: nil, count: $0.types.count) }
+    for (index, type) in graph.inputs.enumerated() {
+      buffers.append(Program.Buffer(byteCount: type.byteCount, home: .input(index)))
+      inputPlacements.append(
+        Placement(base: .buffer(index), view: StridedView(contiguous: type.shape), dtype: type.dtype))
+    }
+  }
+
+  mutating func run(_ work: inout WorkCount) {
+    let plan = FusionPlan(graph, fuses: options.fuses, &work)
+    for members in plan.steps {
+      for member in members { work.visit(graph.instructions[member]) }
+      if plan.isFused[members[0]] { lowerGroup(members) } else { lowerInstruction(members[0], &work) }
+    }
+    outputs = graph.outputs.map { placeOutput($0) }
+  }
+
+  mutating func finish(_ work: inout WorkCount) -> Program {
+    orderFallibleFirst()
+    var program = Program(
+      buffers: buffers, steps: steps, outputs: outputs, arenaByteCount: 0, outputBlocks: [], donations: [],
+      inputs: graph.inputs)
+    MemoryPlanner.plan(&program, &work)
+    return program
+  }
+
+  // MARK: Values
+
+  func placement(_ reference: Graph.Reference) -> Placement {
+    if let input = reference.input { return inputPlacements[input] }
+    guard let placement = placements[reference.instruction][Int(reference.result)] else {
+      preconditionFailure("%\(reference.instruction) is read before it is placed")
+    }
+    return placement
+  }
+
+  private mutating func place(_ position: Int, result: Int = 0, _ placement: Placement) {
+    placements[position][result] = placement
+  }
+
+  /// A new buffer for a value of `type`.
+  mutating func makeBuffer(_ type: TensorType) -> Int {
+    buffers.append(Program.Buffer(byteCount: type.byteCount, home: .arena(0)))
+    return buffers.count - 1
+  }
+
+  private func contiguous(_ buffer: Int, _ type: TensorType) -> Placement {
+    Placement(base: .buffer(buffer), view: StridedView(contiguous: type.shape), dtype: type.dtype)
+  }
+
+  /// The value in a buffer of its own, row-major: copied there unless it is so already.
+  private mutating func materialized(_ placement: Placement) -> Placement {
+    if placement.isContiguous { return placement }
+    let type = TensorType(placement.view.shape, placement.dtype)
+    let buffer = makeBuffer(type)
+    if placement.buffer != nil {
+      append(.copy(placement, to: buffer), reads: [placement], writes: [buffer])
+    } else {
+      var builder = GroupBuilder(space: type.shape)
+      let register = builder.load(placement)
+      builder.store(register, to: buffer, type.dtype)
+      append(.group(builder.group(nodeCount: 1)), reads: [], writes: [buffer])
+    }
+    return contiguous(buffer, type)
+  }
+
+  private mutating func append(
+    _ kind: Step.Kind, reads: [Placement], writes: [Int], isFallible: Bool = false, path: ModulePath? = nil
+  ) {
+    steps.append(
+      Step(kind: kind, reads: reads.compactMap(\.buffer), writes: writes, isFallible: isFallible, path: path))
+  }
+
+  // MARK: Instructions
+
+  private mutating func lowerInstruction(_ position: Int, _ work: inout WorkCount) {
+    let instruction = graph.instructions[position]
+    let type = instruction.types.first
+    switch instruction.operation.semantics {
+    case .elementwise:
+      // A literal: groups are lowered elsewhere.
+      let scalar = (instruction.operation as? Constant)?.scalar.rounded(to: type.dtype) ?? .integer(0)
+      place(
+        position,
+        Placement(base: .constant(scalar), view: StridedView(shape: .scalar, strides: []), dtype: type.dtype))
+    case .affine(let offset, let strides):
+      place(
+        position,
+        Placement(
+          base: .affine, view: StridedView(shape: type.shape, offset: offset, strides: strides), dtype: type.dtype))
+    case .identity:
+      place(position, placement(instruction.operands[0]))
+    case .view(let map):
+      lowerView(position, map)
+    case .loop(let signature):
+      lowerLoop(position, signature, &work)
+    case .loops, .decomposition, .transfer, .leaf:
+      lowerStep(position)
+    }
+  }
+
+  private mutating func lowerView(_ position: Int, _ map: (StridedView) -> StridedView?) {
+    let instruction = graph.instructions[position]
+    var source = placement(instruction.operands[0])
+    if case .constant = source.base {
+      let shape = instruction.types.first.shape
+      source.view = StridedView(shape: shape, strides: [Int](repeating: 0, count: shape.rank))
+    } else if let view = map(source.view) {
+      source.view = view
+    } else {
+      source = materialized(source)
+      source.view = map(source.view) ?? StridedView(contiguous: instruction.types.first.shape)
+    }
+    place(position, source)
+  }
+
+  private mutating func lowerStep(_ position: Int) {
+    let instruction = graph.instructions[position]
+    if instruction.operation is CheckIndices { return lowerCheck(position) }
+    let operands = instruction.operands.indices.map { index in
+      accepted(placement(instruction.operands[index]), instruction.operation, index)
+    }
+    let results = resultBuffers(position)
+    append(
+      .operation(instruction.operation, operands: operands, results: results, types: instruction.types), reads: operands,
+      writes: results.compactMap { $0 }, isFallible: instruction.operation.isFallible, path: instruction.path)
+  }
+
+  /// A check writes nothing: its result is its operand. Readers of the result must come later, so
+  /// the step claims the buffer as written too.
+  private mutating func lowerCheck(_ position: Int) {
+    let instruction = graph.instructions[position]
+    let operand = materialized(placement(instruction.operands[0]))
+    append(
+      .operation(instruction.operation, operands: [operand], results: [nil], types: instruction.types), reads: [operand],
+      writes: operand.buffer.map { [$0] } ?? [], isFallible: true, path: instruction.path)
+    place(position, operand)
+  }
+
+  private mutating func lowerLoop(_ position: Int, _ signature: LoopSignature, _ work: inout WorkCount) {
+    let instruction = graph.instructions[position]
+    let body = compile(signature.body, options, &work)
+    let operands = instruction.operands.map { materialized(placement($0)) }
+    let results = resultBuffers(position)
+    append(
+      .loop(
+        instruction.operation, signature, body: body, operands: operands, results: results, types: instruction.types),
+      // A loop allocates while it runs, which can fail.
+      reads: operands, writes: results.compactMap { $0 }, isFallible: true, path: instruction.path)
+  }
+
+  private mutating func accepted(_ placement: Placement, _ operation: any Operation, _ index: Int) -> Placement {
+    if placement.isContiguous { return placement }
+    if placement.buffer != nil, options.acceptsStrided(operation, index, placement.view) { return placement }
+    return materialized(placement)
+  }
+
+  /// Buffers for the results that somebody reads.
+  private mutating func resultBuffers(_ position: Int) -> [Int?] {
+    let types = graph.instructions[position].types
+    return (0..<types.count).map { result in
+      guard isRead(position, result) else { return nil }
+      let buffer = makeBuffer(types[result])
+      place(position, result: result, contiguous(buffer, types[result]))
+      return buffer
+    }
+  }
+
+  private lazy var readResults: Set<Graph.Reference> = {
+    var read = Set(graph.outputs)
+    for instruction in graph.instructions where instruction.operands.contains(where: { $0.result > 0 || isMultiple($0) }) {
+      read.formUnion(instruction.operands)
+    }
+    return read
+  }()
+
+  private func isMultiple(_ reference: Graph.Reference) -> Bool {
+    reference.position >= 0 && graph.instructions[reference.instruction].types.count > 1
+  }
+
+  private mutating func isRead(_ position: Int, _ result: Int) -> Bool {
+    if graph.instructions[position].types.count == 1 { return true }
+    return readResults.contains(Graph.Reference(instruction: position, result: result))
+  }
+
+  // MARK: Groups
+
+  private mutating func lowerGroup(_ members: [Int]) {
+    let shape = graph.instructions[members[0]].types.first.shape
+    var builder = GroupBuilder(space: shape)
+    var registers: [Int: Int32] = [:]
+    var insideUses: [Int: Int] = [:]
+    var reads: [Placement] = []
+    for member in members {
+      let instruction = graph.instructions[member]
+      let arguments = instruction.operands.map { operand -> Int32 in
+        if operand.position >= 0, let register = registers[operand.instruction] {
+          insideUses[operand.instruction, default: 0] += 1
+          return register
+        }
+        let source = placement(operand)
+        if source.buffer != nil { reads.append(source) }
+        return builder.load(source)
+      }
+      let dtypes = instruction.operands.map { graph.type(of: $0).dtype }
+      guard let program = instruction.operation.scalarProgram(operands: dtypes, result: instruction.types.first.dtype) else {
+        preconditionFailure("\(instruction.operation.name) is no elementwise operation")
+      }
+      registers[member] = builder.inline(program, arguments)
+    }
+    var writes: [Int] = []
+    for member in members where uses[member] > insideUses[member, default: 0] {
+      let type = graph.instructions[member].types.first
+      let buffer = makeBuffer(type)
+      builder.store(registers[member] ?? 0, to: buffer, type.dtype)
+      place(member, contiguous(buffer, type))
+      writes.append(buffer)
+    }
+    append(
+      .group(builder.group(nodeCount: members.count)), reads: reads, writes: writes,
+      path: graph.instructions[members[members.count - 1]].path)
+  }
+
+  // MARK: Outputs
+
+  /// An output owns its memory: it shows an input only whole, and shares a buffer only where that
+  /// is not much larger than itself, so that no small view keeps something large alive.
+  private mutating func placeOutput(_ reference: Graph.Reference) -> Program.Output {
+    let type = graph.type(of: reference)
+    var source = placement(reference)
+    if source.buffer == nil {
+      source = materialized(source)
+    } else if !source.isContiguous || !sharesWell(source, type) {
+      let buffer = makeBuffer(type)
+      append(.copy(source, to: buffer), reads: [source], writes: [buffer])
+      source = contiguous(buffer, type)
+    }
+    let buffer = source.buffer ?? 0
+    if case .arena = buffers[buffer].home { buffers[buffer].home = .output(0) }
+    return Program.Output(buffer: buffer, offset: source.view.offset * type.dtype.byteCount)
+  }
+
+  private func sharesWell(_ source: Placement, _ type: TensorType) -> Bool {
+    guard let buffer = source.buffer.map({ buffers[$0] }) else { return false }
+    if case .input = buffer.home { return type.byteCount == buffer.byteCount }
+    return 2 * type.byteCount >= buffer.byteCount
+  }
+
+  // MARK: Order
+
+  /// Whatever can fail, and what it needs, comes before the rest: a failed run has then not
+  /// written into memory that it was given.
+  private mutating func orderFallibleFirst() {
+    guard steps.contains(where: \.isFallible) else { return }
+    var needed = Set<Int>()
+    var isFirst = [Bool](repeating: false, count: steps.count)
+    for index in steps.indices.reversed() {
+      let step = steps[index]
+      if step.isFallible || step.writes.contains(where: { needed.contains($0) }) {
+        isFirst[index] = true
+        needed.formUnion(step.reads)
+      }
+    }
+    steps = steps.indices.filter { isFirst[$0] }.map { steps[$0] } + steps.indices.filter { !isFirst[$0] }.map { steps[$0] }
+  }
+}

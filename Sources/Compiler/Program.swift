@@ -1,0 +1,125 @@
+import CajalBase
+import CajalIR
+
+/// What a backend runs: steps over buffers, with memory planned.
+public struct Program: Sendable {
+  /// Where a buffer's bytes are during a run.
+  public enum Home: Hashable, Sendable {
+    /// An input of the plan.
+    case input(Int)
+    /// In the plan's arena, at this offset.
+    case arena(Int)
+    /// Allocated for the run and handed out, the n-th such block.
+    case output(Int)
+  }
+
+  public struct Buffer: Sendable {
+    public let byteCount: Int
+    public var home: Home
+  }
+
+  /// One of the plan's outputs: a contiguous region of a buffer.
+  public struct Output: Sendable {
+    public let buffer: Int
+    /// Bytes.
+    public let offset: Int
+  }
+
+  public var buffers: [Buffer]
+  public var steps: [Step]
+  public var outputs: [Output]
+  public var arenaByteCount: Int
+  /// Output blocks and their sizes.
+  public var outputBlocks: [Int]
+  /// For each output block the input whose memory it may take over, if nothing else holds that.
+  public var donations: [Int?]
+  public var inputs: [TensorType]
+
+  /// The outputs that depend on step `failed`.
+  public func outputsDepending(onStep failed: Int) -> [Bool] {
+    var tainted = Set<Int>()
+    for index in steps.indices.dropFirst(failed) {
+      let step = steps[index]
+      if index == failed || step.reads.contains(where: { tainted.contains($0) }) {
+        tainted.formUnion(step.writes)
+      }
+    }
+    return outputs.map { tainted.contains($0.buffer) }
+  }
+}
+
+/// One kernel call, or one fused group.
+public struct Step: Sendable {
+  public enum Kind: Sendable {
+    case group(FusedGroup)
+    /// Operands are read as placed; results are written contiguously, `nil` for one nobody reads.
+    case operation(any Operation, operands: [Placement], results: [Int?], types: ResultTypes)
+    /// Elements moved into a contiguous buffer.
+    case copy(Placement, to: Int)
+    /// Sub-graphs, compiled.
+    case loop(any Operation, LoopSignature, body: Program, operands: [Placement], results: [Int?], types: ResultTypes)
+  }
+
+  public var kind: Kind
+  /// Buffers.
+  public var reads: [Int]
+  public var writes: [Int]
+  public var isFallible: Bool
+  public var path: ModulePath?
+
+  public var name: String {
+    switch kind {
+    case .group(let group): "group of \(group.nodeCount)"
+    case .operation(let operation, _, _, _): operation.name
+    case .copy: "copy"
+    case .loop(let operation, _, _, _, _, _): operation.name
+    }
+  }
+}
+
+/// A value where it can be read: a strided view of a buffer, or something computed from coordinates.
+public struct Placement: Sendable {
+  public enum Base: Hashable, Sendable {
+    case buffer(Int)
+    /// The same literal everywhere.
+    case constant(Scalar)
+    /// offset + Σ coordinate × stride, the view's own numbers.
+    case affine
+  }
+
+  public var base: Base
+  public var view: StridedView
+  public var dtype: DType
+
+  public var buffer: Int? {
+    if case .buffer(let id) = base { return id }
+    return nil
+  }
+
+  /// Whether the elements lie in memory, row-major and without gaps.
+  public var isContiguous: Bool { buffer != nil && view.isContiguous }
+}
+
+/// Elementwise instructions over one iteration space.
+public struct FusedGroup: Sendable {
+  public struct Load: Sendable {
+    public var placement: Placement
+    /// Strides along the axes of the space.
+    public var strides: [Int]
+  }
+
+  public struct Store: Sendable {
+    public var buffer: Int
+    public var register: Int32
+    public var dtype: DType
+  }
+
+  public var space: Shape
+  /// Load i writes register i.
+  public var loads: [Load]
+  /// Instruction j writes register loads.count + j.
+  public var instructions: [ScalarInstruction]
+  public var stores: [Store]
+  /// Graph instructions in it.
+  public var nodeCount: Int
+}

@@ -1,0 +1,33 @@
+import Synchronization
+
+/// What the engine did: public, so that tests and users see when a plan is compiled again.
+public struct EngineCounters: Sendable, Hashable {
+  /// Plans compiled: graphs that no cached plan fitted.
+  public var plansCompiled = 0
+  /// Materialisations that found their plan.
+  public var planHits = 0
+  /// Plans dropped because the cache was full.
+  public var planEvictions = 0
+  /// Plans run.
+  public var plansRun = 0
+
+  public init() {}
+}
+
+/// Counts what happens in a closure, on the task that runs it.
+public final class EngineMeter: Sendable {
+  private let state = Mutex(EngineCounters())
+
+  public init() {}
+
+  public var counters: EngineCounters { state.withLock { $0 } }
+
+  func count(_ change: (inout EngineCounters) -> Void) { state.withLock { change(&$0) } }
+
+  @TaskLocal static var current: EngineMeter?
+
+  /// Counts into this meter while `body` runs.
+  public func measure<Result>(_ body: () throws -> Result) rethrows -> Result {
+    try EngineMeter.$current.withValue(self, operation: body)
+  }
+}

@@ -1,0 +1,33 @@
+import CajalBase
+import CajalIR
+
+/// The `CAJAL_CHECK_NAN` setting: each operation is evaluated at once, and the first that makes a
+/// NaN of operands without one becomes an error that names it.
+enum NaNCheck {
+  static func evaluate(_ node: Node, _ engine: Engine) {
+    let operands = graphLock.withLock { _ in node.operands }
+    let value = Value(node)
+    do {
+      try engine.evaluate([value])
+      guard try hasNaN(value, engine) else { return }
+      for operand in operands where try hasNaN(operand, engine) { return }
+    } catch {
+      return  // The error is the node's own, and its reader will see it.
+    }
+    let error = TensorError(
+      .notFinite, operation: node.operation.name, operands: operands.map(\.type), "made a NaN of operands without one",
+      remedy: "Look at its operands: a logarithm of 0, a division by 0, an overflow before", site: CallSite.current(),
+      module: node.path?.description)
+    graphLock.withLock { _ in node.set(.failed, .failure(error)) }
+  }
+
+  private static func hasNaN(_ value: Value, _ engine: Engine) throws(TensorError) -> Bool {
+    let type = value.type
+    guard type.dtype.isFloat else { return false }
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, type.byteCount), alignment: 64)
+    defer { bytes.deallocate() }
+    let used = UnsafeMutableRawBufferPointer(rebasing: bytes[0..<type.byteCount])
+    try engine.read(value, into: used)
+    return HostTensor(type, bytes: UnsafeRawBufferPointer(used)).floats.contains { $0.isNaN }
+  }
+}
