@@ -25,28 +25,24 @@ INLINE vf scale_f(vf m, vi k) {
   return m * AS(vf, (half + 127) << 23) * AS(vf, (k - half + 127) << 23);
 }
 
-// exp(x) - 1 = 2^k (1 + e) - 1 with |r| <= ln(2) / 2; q's error is 2^-28 of exp.
-INLINE vf exp_reduced(vf x, vi *k) {
+// Below -104 the result is zero, above 89 infinite: beyond, only the exponent would wrap.
+// exp(x) = 2^k (1 + r + r^2 q(r)), |r| <= ln(2) / 2; q's error is 2^-28 of exp.
+INLINE vf exp_f(vf x) {
+  x = x > 89.0f ? (vf)89.0f : x;
+  x = x < -104.0f ? (vf)-104.0f : x;
   vf shifted = FMA_F(x, (vf)(float)LOG2_E, (vf)ROUND_F);
   vf n = shifted - ROUND_F;
-  *k = AS(vi, shifted) - AS(vi, (vf)ROUND_F);
-  vf r = FMA_F(n, (vf)-LN_2_HIGH_F, x);
-  r = FMA_F(n, (vf)-LN_2_LOW_F, r);
+  vi k = AS(vi, shifted) - AS(vi, (vf)ROUND_F);
+  vf high = FMA_F(n, (vf)-LN_2_HIGH_F, x), low = n * LN_2_LOW_F;
+  vf r = high - low;
   vf q = 0x1.6dbc68p-10f;
   q = FMA_F(q, r, (vf)0x1.124148p-7f);
   q = FMA_F(q, r, (vf)0x1.555454p-5f);
   q = FMA_F(q, r, (vf)0x1.555486p-3f);
   q = FMA_F(q, r, (vf)0x1.0p-1f);
-  return FMA_F(r * r, q, r);
-}
-
-// Below -104 the result is zero, above 89 infinite: beyond, only the exponent would wrap.
-INLINE vf exp_f(vf x) {
-  x = x > 89.0f ? (vf)89.0f : x;
-  x = x < -104.0f ? (vf)-104.0f : x;
-  vi k;
-  vf e = exp_reduced(x, &k);
-  return scale_f(1.0f + e, k);
+  vf sum = 1.0f + r;
+  vf lost = (r - (sum - 1.0f)) + ((high - r) - low);  // what the sums rounded off
+  return scale_f(sum + FMA_F(r * r, q, lost), k);
 }
 
 // x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2); log(1 + f) = f - f^2/2 + f^3 p(f), p to 2^-30 of f.
@@ -90,7 +86,7 @@ INLINE vf tanh_f(vf x) {
   p = FMA_F(p, z, (vf)-0x1.555554p-2f);
   vf small = FMA_F(x * z, p, x);
   vf large = 1.0f - 2.0f / (exp_f(size + size) + 1.0f);
-  return size < 0.625f ? small : copy_sign(large, x);
+  return copy_sign(size < 0.625f ? small : large, x);  // of -0 too
 }
 
 // Below 1 x + x p(x^2), to 2^-34; above 1 - erfc, erfc = exp of a polynomial, to 2^-35 of erf.
@@ -119,9 +115,15 @@ INLINE vf erf_f(vf x) {
   return size < 1.0f ? small : copy_sign(large, x);
 }
 
+// exp(-|x|) over 1 + exp(-|x|), or 1 over it: small results keep their digits. The
+// divisor's rounding is taken back to first order; 1 / divisor is the other result.
 INLINE vf sigmoid_f(vf x) {
   vf e = exp_f(-__builtin_elementwise_abs(x));
-  return (x < 0.0f ? e : (vf)1.0f) / (1.0f + e);
+  vf divisor = 1.0f + e, lost = e - (divisor - 1.0f);
+  vi negative = x < 0.0f;
+  vf quotient = (negative ? e : (vf)1.0f) / divisor;
+  vf inverse = negative ? 1.0f - quotient : quotient;
+  return FMA_F(-quotient * inverse, lost, quotient);
 }
 
 // ---------------------------------------------------------------- float32 by way of float64
