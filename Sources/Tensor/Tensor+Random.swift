@@ -1,0 +1,63 @@
+import CajalBase
+import CajalIR
+import CajalOperations
+
+// Draws from the scope's generator: the same seed gives the same numbers on every device.
+
+extension Tensor {
+  /// Uniform in `lower..<upper`.
+  public static func uniform(
+    _ shape: Shape, from lower: Double = 0, to upper: Double = 1, dtype: DType = .float32, generator: Generator? = nil
+  ) -> Tensor {
+    let draw = Tensor(.random(.uniform, shape, dtype, from: generator))
+    return lower == 0 && upper == 1 ? draw : draw * (upper - lower) + lower
+  }
+
+  /// Normal of `mean` and `standardDeviation`.
+  public static func normal(
+    _ shape: Shape, mean: Double = 0, standardDeviation: Double = 1, dtype: DType = .float32, generator: Generator? = nil
+  ) -> Tensor {
+    let draw = Tensor(.random(.normal, shape, dtype, from: generator))
+    return mean == 0 && standardDeviation == 1 ? draw : draw * standardDeviation + mean
+  }
+
+  /// True with `probability`.
+  public static func bernoulli(_ shape: Shape, probability: Double = 0.5, generator: Generator? = nil) -> Tensor {
+    Tensor(.bernoulli(scalarValue(.float(probability), .float32), shape, from: generator))
+  }
+
+  /// Integers uniform in `range`, of at most 2³² values.
+  public static func randomIntegers(_ shape: Shape, in range: Range<Int>, generator: Generator? = nil) -> Tensor {
+    guard !range.isEmpty, range.upperBound.subtractingReportingOverflow(range.lowerBound).partialValue <= 1 << 32,
+      !range.upperBound.subtractingReportingOverflow(range.lowerBound).overflow
+    else {
+      return Tensor(errorValue("randomIntegers", [], .shape("cannot draw from \(range)", remedy: "Give 1 to 2³² values")))
+    }
+    let bits = Tensor(.random(.bits, shape, .int64, from: generator))
+    // ⌊bits · width / 2³²⌋ (Lemire 2019): each value is hit by ⌊2³²/width⌋ of the words, or one more.
+    let width = range.upperBound - range.lowerBound
+    if width == 1 << 32 { return bits + range.lowerBound }
+    let wide = bits * width
+    return wide.floorDivided(by: 1 << 32) + range.lowerBound
+  }
+}
+
+/// Runs `body` with draws from a generator of `seed`.
+public func withSeed<Result>(_ seed: UInt64, _ body: () throws -> Result) rethrows -> Result {
+  try Scope.current.with(generator: Generator(seed: seed)).run(body)
+}
+
+/// Runs `body` with draws from `generator`.
+public func withGenerator<Result>(_ generator: Generator, _ body: () throws -> Result) rethrows -> Result {
+  try Scope.current.with(generator: generator).run(body)
+}
+
+/// Runs `body` with new tensors on `device`.
+public func withDevice<Result>(_ device: Device, _ body: () throws -> Result) rethrows -> Result {
+  try Scope.current.with(device: device).run(body)
+}
+
+/// Runs `body` in training mode (dropout drops, batch norm takes the batch's statistics), or out of it.
+public func withTraining<Result>(_ isTraining: Bool = true, _ body: () throws -> Result) rethrows -> Result {
+  try Scope.current.with(isTraining: isTraining).run(body)
+}
