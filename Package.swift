@@ -46,8 +46,12 @@ let package = Package(
       path: "Sources/Tensor"),
     .target(name: "CajalFormats", dependencies: ["CajalBase"], path: "Sources/Formats"),
     .target(
-      name: "CajalNN", dependencies: ["CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalFormats"],
+      name: "CajalNN",
+      dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalEngine", "CajalTensor", "CajalFormats"],
       path: "Sources/NN"),
+    .target(
+      name: "CajalOptimizers", dependencies: ["CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalNN"],
+      path: "Sources/Optimizers"),
     .target(
       name: "CajalData", dependencies: ["CajalBase", "CajalTensor", "CajalFormats"], path: "Sources/Data",
       resources: [.copy("Resources/mnist")]),

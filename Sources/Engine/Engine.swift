@@ -36,6 +36,15 @@ public final class Engine: Sendable {
     backends[device]?.memory ?? MemoryStatistics(liveBytes: 0, peakBytes: 0)
   }
 
+  /// Threads that the CPU's kernels run on.
+  public var threads: Int {
+    get { CPUBackend.threads }
+    set { CPUBackend.threads = newValue }
+  }
+
+  /// The CPU's SIMD level and threads.
+  public var cpuDescription: String { CPUBackend.description }
+
   /// The fake accelerator, for tests that make it fail.
   public var fake: FakeBackend? { backends[.fake] as? FakeBackend }
 
@@ -77,10 +86,13 @@ public final class Engine: Sendable {
     start(nodes: values.map(\.node), fallbacks: fallbacks, inlineIfReady: false)
   }
 
-  /// A step boundary: starts `values` as one plan, and then whatever else this thread has pending
-  /// that something holds, so that graphs never grow from step to step.
-  public func step(_ values: [Value], fallbacks: [(new: Value, old: Value)] = []) {
-    start(values, fallbacks: fallbacks)
+  /// A step boundary: starts `values`, and what was recorded in `scope` and is still held, as one
+  /// plan; and then whatever else this thread has pending that something holds, so that graphs never
+  /// grow from step to step.
+  public func step(_ values: [Value], fallbacks: [(new: Value, old: Value)] = [], with scope: DifferentiationScope? = nil) {
+    let held = heldNodes(PendingNodes.ofThread.takeAlive())
+    let members = held.filter { node in scope.map { node.scope?.isInside($0) ?? false } ?? false }
+    start(nodes: values.map(\.node) + members, fallbacks: fallbacks, inlineIfReady: false)
     startPending()
   }
 

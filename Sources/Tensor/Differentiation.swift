@@ -27,14 +27,26 @@ public func valueAndGradient(at xs: [Tensor], _ body: ([Tensor]) throws -> Tenso
 public func valueAndGradient<Other>(at xs: [Tensor], _ body: ([Tensor]) throws -> (Tensor, Other)) rethrows
   -> (value: Tensor, gradients: [Tensor], other: Other)
 {
+  var names: [Tensor] = []
+  let (value, found, other, _) = try valueAndGradient({ () throws -> (Tensor, Other) in
+    names = xs.map { x in x.map { record(Alias(), [$0]) } }
+    return try body(names)
+  }, names: { names })
+  return (value, found, other)
+}
+
+/// The value of `body`, what else it returns, and the gradients at names that are known only once it has
+/// run: how modules are differentiated, whose parameters may learn their shape inside.
+package func valueAndGradient<Other>(
+  _ body: () throws -> (Tensor, Other), names: () -> [Tensor]
+) rethrows -> (value: Tensor, gradients: [Tensor], other: Other, scope: DifferentiationScope) {
   let outer = Scope.current
   let inner = DifferentiationScope(in: outer.differentiation)
   defer { inner.close() }
   let inside = outer.with(isTraining: true, differentiation: .some(inner))
-  let names = inside.run { xs.map { x in x.map { record(Alias(), [$0]) } } }
-  let (value, other) = try inside.run { () throws -> (Tensor, Other) in try body(names) }
-  let found = withExtendedLifetime((value, names)) { gradients(of: value, at: names.map(\.value), in: inner) }
-  return (value, found, other)
+  let (value, other) = try inside.run { () throws -> (Tensor, Other) in try body() }
+  let found = withExtendedLifetime(value) { gradients(of: value, at: names().map(\.value), in: inner) }
+  return (value, found, other, inner)
 }
 
 /// The gradient of `body` at `x`.

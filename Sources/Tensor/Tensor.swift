@@ -80,6 +80,15 @@ public enum Runtime {
     return (statistics.liveBytes, statistics.peakBytes)
   }
 
+  /// Threads that the CPU's kernels run on. Results do not depend on it.
+  public static var threads: Int {
+    get { Engine.shared.threads }
+    set { Engine.shared.threads = newValue }
+  }
+
+  /// The CPU's SIMD level and threads.
+  public static var cpuDescription: String { Engine.shared.cpuDescription }
+
   /// Sets going whatever this thread recorded and something still holds.
   public static func startPending() { Engine.shared.startPending() }
 }

@@ -1,0 +1,34 @@
+import CajalBase
+import CajalIR
+import CajalTensor
+
+/// A fully connected layer: y = activation(x · kernel + bias). Each output is one artificial neuron: a
+/// weighted sum, a bias, an activation.
+///
+/// **Shapes**: `[…, inputs]` to `[…, units]`; kernel `[inputs, units]`, bias `[units]`.
+public struct Dense: Layer {
+  public let kernel: Parameter
+  public let bias: Parameter?
+  public let units: Int
+  public let activation: Activation
+
+  /// - Parameter inputs: learned from the first input if `nil`.
+  public init(
+    _ units: Int, inputs: Int? = nil, activation: Activation = .identity, usesBias: Bool = true,
+    kernelInitializer: Initializer? = nil, dtype: DType = .float32
+  ) {
+    self.units = units
+    self.activation = activation
+    // He's rule keeps the variance through units that are zero half of the time.
+    let rule = kernelInitializer ?? (activation.isRectifying ? .heUniform : .glorotUniform)
+    kernel = Parameter(inputs.map { [$0, units] }, rule, dtype: dtype)
+    bias = usesBias ? Parameter([units], .zeros, dtype: dtype) : nil
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    kernel.inModule {
+      let sums = input.matmul(kernel.value(shape: [input.shape[-1], units]))
+      return activation(bias.map { sums + $0.value } ?? sums)
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import CajalBase
+import CajalFormats
+import CajalIR
+import CajalTensor
+
+// Models as safetensors: keys are the parameters' paths.
+
+/// Why a file does not fit a model.
+public struct ModelFileError: Error, CustomStringConvertible, Sendable {
+  public let path: String
+  public let problem: String
+  public let remedy: String
+  public var description: String { "\(path): \(problem). \(remedy)." }
+}
+
+extension Module {
+  /// Writes all parameters and buffers: whole or not at all, an existing file stays until then.
+  ///
+  /// - Throws: ``TensorError`` for a parameter that cannot be read, a file error otherwise.
+  public func save(_ path: String, metadata: [String: String] = [:]) throws {
+    let tensors = try namedParameters.map { name, parameter in
+      let value = parameter.stored()
+      return SafetensorsWriter.Tensor(
+        name: name, dtype: value.dtype.safetensorsName, shape: value.shape.array, bytes: try value.bytes())
+    }
+    try SafetensorsWriter.write(tensors, metadata: metadata, to: path)
+  }
+
+  /// Reads parameters and buffers that ``save(_:metadata:)`` wrote. Nothing changes unless all of them fit.
+  ///
+  /// - Returns: the file's metadata.
+  @discardableResult
+  public func load(_ path: String) throws -> [String: String] {
+    let file = try SafetensorsFile.read(path)
+    let named = namedParameters
+    let values = try named.map { name, parameter in try tensor(name, for: parameter, in: file) }
+    let known = Set(named.map(\.path))
+    if let stranger = file.tensors.first(where: { !known.contains($0.name) }) {
+      throw ModelFileError(
+        path: path, problem: "it holds \(stranger.name), which this model does not have",
+        remedy: "Build the model that was saved")
+    }
+    for ((_, parameter), value) in zip(named, values) { parameter.value = value }
+    return file.metadata
+  }
+
+  private func tensor(_ name: String, for parameter: Parameter, in file: SafetensorsFile) throws -> Tensor {
+    guard let entry = file[name] else {
+      throw ModelFileError(path: file.path, problem: "it has no \(name)", remedy: "Build the model that was saved")
+    }
+    guard let dtype = DType(safetensorsName: entry.dtype) else {
+      throw ModelFileError(
+        path: file.path, problem: "\(name) is \(entry.dtype), which no tensor holds", remedy: "Save it in another dtype")
+    }
+    let shape = Shape(entry.shape)
+    if let expected = parameter.shape, expected != shape {
+      throw ModelFileError(
+        path: file.path, problem: "\(name) has shape \(shape), the model's has \(expected)",
+        remedy: "Build the model with the layer sizes that were saved")
+    }
+    let value = try file.bytes(of: entry).withUnsafeBytes { Tensor(bytes: $0, shape: shape, dtype: dtype) }
+    return value.cast(to: parameter.dtype)
+  }
+}
+
+extension DType {
+  /// The format's name of this dtype.
+  public var safetensorsName: String {
+    switch self {
+    case .bool: "BOOL"
+    case .uint8: "U8"
+    case .int8: "I8"
+    case .int16: "I16"
+    case .int32: "I32"
+    case .int64: "I64"
+    case .float16: "F16"
+    case .bfloat16: "BF16"
+    case .float32: "F32"
+    case .float64: "F64"
+    }
+  }
+
+  public init?(safetensorsName name: String) {
+    guard let dtype = DType.allCases.first(where: { $0.safetensorsName == name }) else { return nil }
+    self = dtype
+  }
+}

@@ -1,0 +1,138 @@
+import CajalBase
+import CajalEngine
+import CajalIR
+import CajalTensor
+import CajalOperations
+import Synchronization
+
+/// A tensor that learns: the one thing in a model with identity. Copying a module shares its parameters.
+///
+/// It takes its random stream when it is made, so the same program draws the same weights whatever
+/// runs first. Its shape may be learned at the first use.
+public final class Parameter: Sendable {
+  /// Whether optimizers change it; a buffer is saved with the model but does not learn.
+  public let isTrainable: Bool
+  public let dtype: DType
+  private let initializer: Initializer
+  private let generator: Generator
+  private let state: Mutex<State>
+
+  private struct State {
+    var shape: Shape?
+    var value: Tensor?
+    var path: ModulePath?
+  }
+
+  /// - Parameter shape: `nil` to learn it at the first use.
+  public init(_ shape: Shape? = nil, _ initializer: Initializer, dtype: DType = .float32, isTrainable: Bool = true) {
+    self.isTrainable = isTrainable
+    self.dtype = dtype
+    self.initializer = initializer
+    generator = Scope.current.generator.split()
+    state = Mutex(State(shape: shape))
+  }
+
+  /// A parameter with these numbers.
+  public convenience init(_ value: Tensor, isTrainable: Bool = true) {
+    self.init(value.shape, .zeros, dtype: value.dtype, isTrainable: isTrainable)
+    state.withLock { $0.value = value }
+  }
+
+  /// The shape, once known.
+  public var shape: Shape? { state.withLock { $0.value?.shape ?? $0.shape } }
+
+  /// The tensor as it is now, or what stands for it in this task: see ``withParameters(_:_:)``.
+  ///
+  /// Assigning replaces it, for all copies of the module.
+  public var value: Tensor {
+    get { ParameterContext.current?.value(of: self) ?? stored() }
+    set { state.withLock { $0.value = newValue } }
+  }
+
+  /// The tensor, which has `shape` if nobody said otherwise before.
+  public func value(shape: Shape) -> Tensor {
+    state.withLock { if $0.shape == nil, $0.value == nil { $0.shape = shape } }
+    return value
+  }
+
+  /// The tensor itself: drawn now, if it was not.
+  func stored() -> Tensor {
+    state.withLock { state in
+      if let value = state.value { return value }
+      guard let shape = state.shape else {
+        return Tensor(
+          error: TensorError(
+            .shape, operation: "parameter", "a parameter was read before its shape is known",
+            remedy: "Run the model once, or give the layer its number of inputs", site: CallSite.current(),
+            module: state.path?.description))
+      }
+      // Its own stream, outside whatever is being differentiated.
+      let scope = Scope.current.with(generator: Generator(key: generator.key), differentiation: .some(nil), position: .some(nil))
+      let value = scope.run { initializer.make(shape, dtype) }
+      state.value = value
+      return value
+    }
+  }
+
+  /// Where it stands in its model: `layers.0.kernel`. Set when a model's parameters are listed.
+  var path: ModulePath? {
+    get { state.withLock { $0.path } }
+    set { state.withLock { $0.path = newValue } }
+  }
+
+  /// The parameter's own tensor, whatever stands for it in this task.
+  package var current: Tensor {
+    get { stored() }
+    set { state.withLock { $0.value = newValue } }
+  }
+
+  /// Runs `body` with what it records marked as the module's that holds this parameter.
+  func inModule(_ body: () -> Tensor) -> Tensor {
+    guard let module = path?.parent else { return body() }
+    return Scope.current.with(path: .some(module)).run(body)
+  }
+}
+
+/// What stands for parameters in a task: names that are differentiated by, or other values.
+final class ParameterContext: Sendable {
+  @TaskLocal static var current: ParameterContext?
+
+  private let parent: ParameterContext?
+  private let names: Mutex<[ObjectIdentifier: Tensor]>
+  /// The parameters that get a name when they are first read.
+  private let watched: Set<ObjectIdentifier>
+
+  init(watching parameters: [Parameter]) {
+    parent = ParameterContext.current
+    names = Mutex([:])
+    watched = Set(parameters.map { ObjectIdentifier($0) })
+  }
+
+  init(values: [(Parameter, Tensor)]) {
+    parent = ParameterContext.current
+    names = Mutex(Dictionary(values.map { (ObjectIdentifier($0.0), $0.1) }, uniquingKeysWith: { _, last in last }))
+    watched = []
+  }
+
+  func value(of parameter: Parameter) -> Tensor {
+    let id = ObjectIdentifier(parameter)
+    if let known = names.withLock({ $0[id] }) { return known }
+    let outer = parent?.value(of: parameter) ?? parameter.stored()
+    guard watched.contains(id) else { return outer }
+    // The first reader's name is everybody's: one snapshot for the whole closure.
+    return names.withLock { names in
+      if let known = names[id] { return known }
+      let name = outer.map { record(Alias(), [$0]) }
+      names[id] = name
+      return name
+    }
+  }
+
+  /// The name of a parameter, if it was read.
+  func name(of parameter: Parameter) -> Tensor? { names.withLock { $0[ObjectIdentifier(parameter)] } }
+}
+
+/// Runs `body` with other tensors in the place of parameters: targets, moving averages, ensembles.
+public func withParameters<Result>(_ values: [(Parameter, Tensor)], _ body: () throws -> Result) rethrows -> Result {
+  try ParameterContext.$current.withValue(ParameterContext(values: values), operation: body)
+}

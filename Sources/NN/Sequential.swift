@@ -1,0 +1,43 @@
+import CajalBase
+import CajalIR
+import CajalTensor
+
+/// Layers, one behind the other.
+public struct Sequential: Layer {
+  public let layers: [any Layer]
+  private let names: [String]
+
+  public init(@LayerBuilder _ layers: () -> [any Layer]) { self.init(layers()) }
+
+  public init(_ layers: [any Layer]) {
+    self.layers = layers
+    names = layers.indices.map { "layers.\($0)" }
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    let scope = Scope.current
+    return zip(layers, names).reduce(input) { value, layer in
+      scope.with(path: .some(ModulePath(layer.1, in: scope.path))).run { layer.0(value) }
+    }
+  }
+}
+
+/// Collects layers written one a line; `if`, `for` and arrays work as anywhere.
+@resultBuilder
+public enum LayerBuilder {
+  public static func buildExpression(_ layer: any Layer) -> [any Layer] { [layer] }
+  public static func buildExpression(_ layers: [any Layer]) -> [any Layer] { layers }
+  public static func buildBlock(_ parts: [any Layer]...) -> [any Layer] { parts.flatMap { $0 } }
+  public static func buildOptional(_ part: [any Layer]?) -> [any Layer] { part ?? [] }
+  public static func buildEither(first: [any Layer]) -> [any Layer] { first }
+  public static func buildEither(second: [any Layer]) -> [any Layer] { second }
+  public static func buildArray(_ parts: [[any Layer]]) -> [any Layer] { parts.flatMap { $0 } }
+}
+
+/// All axes but the first as one.
+///
+/// **Shapes**: `[N, …]` to `[N, count]`.
+public struct Flatten: Layer {
+  public init() {}
+  public func callAsFunction(_ input: Tensor) -> Tensor { input.flattened(from: 1) }
+}
