@@ -57,21 +57,24 @@ let package = Package(
       resources: [.copy("Resources/mnist")]),
     .target(
       name: "CajalTraining",
-      dependencies: ["CajalBase", "CajalEngine", "CajalTensor", "CajalNN", "CajalData"],
+      dependencies: ["CajalBase", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalData"],
       path: "Sources/Training"),
     .target(
       name: "Cajal",
       dependencies: [
-        "CajalBase", "CajalTensor", "CajalNN", "CajalData", "CajalTraining", "CajalFormats",
+        "CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalData", "CajalTraining",
+        "CajalFormats",
       ],
       path: "Sources/Umbrella"),
     .executableTarget(
       name: "CajalCommand",
       dependencies: [
-        "Cajal", "CajalBase", "CajalEngine",
+        "Cajal", "CajalBase", "CajalFormats",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Command"),
+    .testTarget(name: "CKernelsTests", dependencies: ["CajalCKernels"], path: "Tests/CKernelsTests"),
+    .testTarget(name: "FormatsTests", dependencies: ["CajalBase", "CajalFormats"], path: "Tests/FormatsTests"),
   ],
   swiftLanguageModes: [.v6]
 )

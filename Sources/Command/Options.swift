@@ -1,0 +1,47 @@
+import ArgumentParser
+import Cajal
+import Foundation
+
+/// Flags that every command about data understands.
+struct DataOptions: ParsableArguments {
+  @Option(help: "`mnist`, or a folder of idx files named as MNIST's (.gz or not).")
+  var dataset = "mnist"
+
+  @Option(help: "How many classes the labels of a folder have.")
+  var classes = 10
+
+  func validate() throws {
+    if classes < 2 || classes > 256 { throw ValidationError("--classes must be in 2...256: labels are bytes.") }
+  }
+
+  func load() throws -> ImageDataset {
+    dataset == "mnist" && classes == 10 ? try MNIST.load() : try ImageDataset.idx(folder: folder, classes: classes)
+  }
+
+  private var folder: String { (dataset as NSString).expandingTildeInPath }
+}
+
+/// Flags about the machine.
+struct MachineOptions: ParsableArguments {
+  @Option(help: "Threads of the CPU; all it has by default. Results do not depend on it.")
+  var threads: Int?
+
+  @Option(help: ArgumentHelp("Where to compute: cpu, reference (slow, plain: the judge) or fake (an accelerator for tests)."))
+  var device = "cpu"
+
+  @Flag(help: "One JSON object a line on standard output, and nothing else there.")
+  var json = false
+
+  func validate() throws {
+    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
+    if Device(named: device) == nil {
+      throw ValidationError("there is no device '\(device)'; use \(Device.all.map(\.name).joined(separator: ", ")).")
+    }
+  }
+
+  /// Runs `body` on this machine as asked.
+  func run(_ body: () throws -> Void) throws {
+    if let threads { Runtime.threads = threads }
+    try withDevice(Device(named: device) ?? .cpu, body)
+  }
+}
