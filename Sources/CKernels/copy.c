@@ -7,7 +7,7 @@
 
 enum {
   TASK_BYTES = 256 * 1024,  // of a task, when work is cut by shape
-  BLOCK = 32,               // side of a transposed block: its lines stay in L1
+  BLOCK = 64,               // side of a transposed block: its lines stay in L1
 };
 
 typedef struct {
@@ -106,6 +106,10 @@ static void copy_block(int32_t bytes, int64_t rows, int64_t columns, const char 
   if (src_step == bytes && dst_step == bytes) {
     for (int64_t r = 0; r < rows; r++)
       memcpy(dst + r * dst_row, src + r * src_row, (size_t)(columns * bytes));
+    return;
+  }
+  if (src_row == bytes && dst_step == bytes && rows > 1) {
+    cj_transpose_block(bytes, rows, columns, src, src_step, dst, dst_row);
     return;
   }
   switch (bytes) {

@@ -94,6 +94,14 @@ static void load_rows(const tile_state *state, const planned_access *planned,
                        : dst;
   int64_t coordinates[CJ_MAX_RANK];
   memcpy(coordinates, state->coordinates, sizeof coordinates);
+  const int across = group->rank - 2;
+  if (state->rows > 1 && access->strides[across] == 1 && stride > 1 &&
+      coordinates[across] + state->rows <= group->extents[across]) {
+    cj_transpose_block((int32_t)bytes, state->rows, state->columns, planned->base + offset * bytes,
+                       stride * bytes, raw, state->columns * bytes);
+    if (converts) planned->convert(count, dst, raw);
+    return;
+  }
   for (int64_t row = 0; row < state->rows; row++) {
     gather_row((int)bytes, state->columns, raw + row * state->columns * bytes,
                planned->base + offset * bytes, stride);

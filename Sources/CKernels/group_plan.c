@@ -338,14 +338,18 @@ group_plan *cj_group_plan(const cj_group *group, void *const *slots) {
   find_lives(plan);
   plan->slot_bytes = widest_register(plan);
   // The shape decides which operands are memory itself, these decide how many
-  // slots there are, and these the size of a tile: two rounds settle it.
+  // slots there are, and these the size of a tile: two rounds settle it
+  // (one where the first shape stands, as it does for small spaces).
   choose_shape(plan, TILE_MOST);
   plan_accesses(plan, slots);
   plan->slot_count = assign_slots(plan, free_slots);
-  choose_shape(plan, tile_elements(plan));
-  find_lives(plan);
-  plan_accesses(plan, slots);
-  plan->slot_count = assign_slots(plan, free_slots);
+  const int64_t elements = tile_elements(plan);
+  if (elements != TILE_MOST && plan->row_count * plan->column_count > cj_min64(elements, TILE_MOST)) {
+    choose_shape(plan, elements);
+    find_lives(plan);
+    plan_accesses(plan, slots);
+    plan->slot_count = assign_slots(plan, free_slots);
+  }
   plan_steps(plan);
   choose_tasks(plan);
   return plan;

@@ -83,6 +83,11 @@ static inline int64_t cj_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b
 enum { CJ_SCRATCH_PLAN, CJ_SCRATCH_TILES, CJ_SCRATCH_REDUCE, CJ_SCRATCH_PACK, CJ_SCRATCH_COUNT };
 void *cj_scratch(int slot, int64_t bytes);
 
+// dst[r][c] = src[c][r] for r < rows, c < columns; elements are neighbours along
+// dst's rows and src's rows, whose strides are in bytes.
+void cj_transpose_block(int32_t bytes, int64_t rows, int64_t columns, const char *src,
+                        int64_t src_row, char *dst, int64_t dst_row);
+
 static inline int64_t cj_dtype_bytes(cj_dtype dtype) {
   static const uint8_t bytes[CJ_DTYPE_COUNT] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8};
   return bytes[dtype];

@@ -15,23 +15,29 @@
 #include "level_search.h"
 #include "level_tiles.h"
 
+typedef vi mask_f32;
 #define LANE float
+#define LANE_COUNT (LEVEL_BYTES / 4)
 #define VEC vf
 #define NAME(x) x##_f32
 #include "level_reduce.h"
 
 #include "level_matmul.h"
 #undef LANE
+#undef LANE_COUNT
 #undef VEC
 #undef NAME
 
+typedef nl mask_f64;
 #define LANE double
+#define LANE_COUNT (LEVEL_BYTES / 8)
 #define VEC nd
 #define NAME(x) x##_f64
 #include "level_reduce.h"
 
 #include "level_matmul.h"
 #undef LANE
+#undef LANE_COUNT
 #undef VEC
 #undef NAME
 

@@ -17,6 +17,26 @@
 #define LN_2_HIGH_F 0x1.62e4p-1f
 #define LN_2_LOW_F 0x1.7f7d1cp-20f
 
+// ---------------------------------------------------------------- scalars
+
+// Python's %: of the divisor's sign.
+static double remainder_scalar(double a, double b) {
+  double rest = fmod(a, b);
+  if (rest == 0) return copysign(0, b);
+  return (rest < 0) != (b < 0) ? rest + b : rest;
+}
+static float remainder_scalar_f(float a, float b) {
+  float rest = fmodf(a, b);
+  if (rest == 0) return copysignf(0, b);
+  return (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
+// sigmoid never forms exp of a large positive number: it would lose the small results.
+static double sigmoid_scalar(double x) {
+  double e = exp(-fabs(x));
+  return (x < 0 ? e : 1) / (1 + e);
+}
+
 // ---------------------------------------------------------------- float32
 
 // 2^(k) * m in two steps, because 2^k alone may overflow or be denormal.
@@ -267,3 +287,19 @@ INLINE vf sin_f(vf x) {
   return x == 0.0f ? x : result;
 }
 INLINE vf cos_f(vf x) { return sin_or_cos(x, 1, cos); }
+
+// Python's %: a - floor(a / b) b, exact before one rounding. In float64 the quotient's floor is
+// right and its product exact while it is below 2^27; other lanes take fmod.
+INLINE vf remainder_f(vf a, vf b) {
+  wd wide_a = CONVERT(a, wd), wide_b = CONVERT(b, wd);
+  wd quotient = wide_a / wide_b;
+  wd rest = wide_a - __builtin_elementwise_floor(quotient) * wide_b;
+  vf result = CONVERT(rest, vf);
+  vi near = CONVERT(__builtin_elementwise_abs(quotient) < 0x1p27, vi) &
+            (__builtin_elementwise_abs(b) < __builtin_inff());
+  result = result == 0.0f ? copy_sign((vf)0.0f, b) : result;
+  if (__builtin_reduce_and(near)) return result;
+  for (int lane = 0; lane < LANES; lane++)
+    if (!near[lane]) result[lane] = remainder_scalar_f(a[lane], b[lane]);
+  return result;
+}

@@ -1,5 +1,6 @@
 // One block of a reduction, included once for float32 and once for float64 with
-//   LANE, VEC  the type of a value and of a vector
+//   LANE, VEC  the type of a value and of a vector, which has
+//   LANE_COUNT values
 //   NAME(x)    x with the type's suffix
 // Independent accumulators and a tree over them and over their lanes; the order
 // depends on the block's shape alone.
@@ -8,14 +9,13 @@
 #define CHAINS 8         // hides the latency of addition (3 or 4 cycles, two a cycle)
 #define NARROW_CHAINS 4  // of rows, where one vector holds all columns
 
-INLINE VEC NAME(combine)(cj_reduction op, VEC a, VEC b) {
-  switch (op) {
-    case CJ_SUM: return a + b;
-    case CJ_PRODUCT: return a * b;
-    case CJ_MAX: return a != a ? a : (a > b ? a : b);
-    default: return a != a ? a : (a < b ? a : b);
-  }
-}
+#define COMBINE(op, a, b)                                             \
+  ((op) == CJ_SUM       ? (a) + (b)                                   \
+   : (op) == CJ_PRODUCT ? (a) * (b)                                   \
+   : (op) == CJ_MAX     ? ((a) != (a) ? (a) : ((a) > (b) ? (a) : (b))) \
+                        : ((a) != (a) ? (a) : ((a) < (b) ? (a) : (b))))
+
+INLINE VEC NAME(combine)(cj_reduction op, VEC a, VEC b) { return COMBINE(op, a, b); }
 
 INLINE LANE NAME(identity)(cj_reduction op) {
   switch (op) {
@@ -26,19 +26,41 @@ INLINE LANE NAME(identity)(cj_reduction op) {
   }
 }
 
-// Halves, then halves again: the upper lanes are brought down and combined.
+// Halves, then halves again.
 INLINE LANE NAME(combine_lanes)(cj_reduction op, VEC total) {
-  for (int64_t half = COUNT / 2; half > 0; half /= 2) {
-    LANE lanes[COUNT];
-    STORE(lanes, total);
-    VEC upper = total;
-    __builtin_memcpy(&upper, lanes + half, (size_t)half * sizeof(LANE));
-    total = NAME(combine)(op, total, upper);
-  }
-  return total[0];
+#if LANE_COUNT == 16
+  const __auto_type eight = COMBINE(op, total.lo, total.hi);
+#elif LANE_COUNT == 8
+  const VEC eight = total;
+#endif
+#if LANE_COUNT >= 8
+  const __auto_type four = COMBINE(op, eight.lo, eight.hi);
+#elif LANE_COUNT == 4
+  const VEC four = total;
+#endif
+#if LANE_COUNT >= 4
+  const __auto_type two = COMBINE(op, four.lo, four.hi);
+#else
+  const VEC two = total;
+#endif
+  return COMBINE(op, two[0], two[1]);
 }
 
-INLINE LANE NAME(reduce_row)(cj_reduction op, int64_t n, const LANE *in) {
+// `count` values and the identity in the other lanes. Reads a whole vector where it may.
+INLINE VEC NAME(load_part)(cj_reduction op, const LANE *in, int64_t count, bool readable) {
+  VEC values = (VEC)NAME(identity)(op);
+  if (readable) {
+    const VEC loaded = LOAD(VEC, in);
+    NAME(mask) lane;
+#pragma clang loop unroll(full)
+    for (int i = 0; i < COUNT; i++) lane[i] = i;
+    return lane < (NAME(mask))count ? loaded : values;
+  }
+  memcpy(&values, in, (size_t)count * sizeof(LANE));
+  return values;
+}
+
+INLINE LANE NAME(reduce_row)(cj_reduction op, int64_t n, const LANE *in, int64_t readable) {
   VEC total = (VEC)NAME(identity)(op);
   int64_t i = 0;
   if (n >= CHAINS * COUNT) {
@@ -57,17 +79,15 @@ INLINE LANE NAME(reduce_row)(cj_reduction op, int64_t n, const LANE *in) {
     total = sums[0];
   }
   for (; i + COUNT <= n; i += COUNT) total = NAME(combine)(op, total, LOAD(VEC, in + i));
-  if (i < n) {
-    VEC rest = (VEC)NAME(identity)(op);
-    memcpy(&rest, in + i, (size_t)(n - i) * sizeof(LANE));
-    total = NAME(combine)(op, total, rest);
-  }
+  if (i < n)
+    total = NAME(combine)(op, total, NAME(load_part)(op, in + i, n - i, i + COUNT <= readable));
   return NAME(combine_lanes)(op, total);
 }
 
 INLINE void NAME(rows_of)(cj_reduction op, int64_t rows, int64_t n, int64_t stride, const LANE *in,
                           LANE *out) {
-  for (int64_t row = 0; row < rows; row++) out[row] = NAME(reduce_row)(op, n, in + row * stride);
+  for (int64_t row = 0; row < rows; row++) 
+    out[row] = NAME(reduce_row)(op, n, in + row * stride, (rows - row - 1) * stride + n);
 }
 
 static void NAME(reduce_rows)(cj_reduction op, int64_t rows, int64_t n, int64_t stride,
@@ -104,23 +124,28 @@ INLINE void NAME(narrow_columns)(cj_reduction op, int64_t rows, int64_t columns,
   STORE_SOME(out, total, columns * (int64_t)sizeof(LANE));
 }
 
+// A few rows at a time into the sums in `out`, each column in the order of rows:
+// memory is read along rows, as prefetching likes it.
+INLINE void NAME(add_rows_to)(cj_reduction op, int64_t rows, int64_t columns, int64_t stride,
+                              const LANE *in, LANE *out, bool first) {
+  for (int64_t column = 0; column < columns; column += COUNT) {
+    VEC sum = first ? LOAD(VEC, in + column) : LOAD(VEC, out + column);
+    for (int64_t row = first; row < rows; row++)
+      sum = NAME(combine)(op, sum, LOAD(VEC, in + row * stride + column));
+    STORE(out + column, sum);
+  }
+}
+
 INLINE void NAME(columns_of)(cj_reduction op, int64_t rows, int64_t columns, int64_t stride,
                              int64_t readable, const LANE *in, LANE *out) {
-  enum { VECTORS = 4 };
-  int64_t column = 0;
-  for (; column + VECTORS * COUNT <= columns; column += VECTORS * COUNT) {
-    VEC sums[VECTORS];
-#pragma clang loop unroll(full)
-    for (int j = 0; j < VECTORS; j++) sums[j] = LOAD(VEC, in + column + j * COUNT);
-    for (int64_t row = 1; row < rows; row++) {
-#pragma clang loop unroll(full)
-      for (int j = 0; j < VECTORS; j++)
-        sums[j] = NAME(combine)(op, sums[j], LOAD(VEC, in + row * stride + column + j * COUNT));
-    }
-#pragma clang loop unroll(full)
-    for (int j = 0; j < VECTORS; j++) STORE(out + column + j * COUNT, sums[j]);
+  enum { ROWS = 8 };
+  const int64_t wide = columns < 4 * COUNT ? 0 : columns / COUNT * COUNT;
+  for (int64_t row = 0; wide > 0 && row < rows; row += ROWS) {
+    const LANE *from = in + row * stride;
+    if (row > 0 && row + ROWS <= rows) NAME(add_rows_to)(op, ROWS, wide, stride, from, out, false);
+    else NAME(add_rows_to)(op, cj_min64(ROWS, rows - row), wide, stride, from, out, row == 0);
   }
-  for (; column < columns; column += COUNT)
+  for (int64_t column = wide; column < columns; column += COUNT)
     NAME(narrow_columns)(op, rows, cj_min64(COUNT, columns - column), stride, readable - column,
                          in + column, out + column);
 }
@@ -136,5 +161,6 @@ static void NAME(reduce_columns)(cj_reduction op, int64_t rows, int64_t columns,
 }
 
 #undef COUNT
+#undef COMBINE
 #undef CHAINS
 #undef NARROW_CHAINS

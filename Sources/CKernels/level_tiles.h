@@ -133,12 +133,8 @@ TILE1(tanh_f32, float, vf, float, vf, tanh_f(a))
 TILE1(erf_f32, float, vf, float, vf, erf_f(a))
 TILE1(sigmoid_f32, float, vf, float, vf, sigmoid_f(a))
 TILE2(power_f32, float, vf, float, vf, pow_f(a, b))
+TILE2(remainder_f32, float, vf, float, vf, remainder_f(a, b))
 
-// sigmoid never forms exp of a large positive number: it would lose the small results.
-static double sigmoid_scalar(double x) {
-  double e = exp(-fabs(x));
-  return (x < 0 ? e : 1) / (1 + e);
-}
 LANEWISE1(exp_f64, double, exp(a))
 LANEWISE1(expm1_f64, double, expm1(a))
 LANEWISE1(log_f64, double, log(a))
@@ -150,18 +146,6 @@ LANEWISE1(erf_f64, double, erf(a))
 LANEWISE1(sigmoid_f64, double, sigmoid_scalar(a))
 LANEWISE2(power_f64, double, pow(a, b))
 
-// Python's %: exact, of the divisor's sign, where a - floor(a / b) * b would round three times.
-static double remainder_scalar(double a, double b) {
-  double rest = fmod(a, b);
-  if (rest == 0) return copysign(0, b);
-  return (rest < 0) != (b < 0) ? rest + b : rest;
-}
-static float remainder_scalar_f(float a, float b) {
-  float rest = fmodf(a, b);
-  if (rest == 0) return copysignf(0, b);
-  return (rest < 0) != (b < 0) ? rest + b : rest;
-}
-LANEWISE2(remainder_f32, float, remainder_scalar_f(a, b))
 LANEWISE2(remainder_f64, double, remainder_scalar(a, b))
 
 // ---------------------------------------------------------------- integers
