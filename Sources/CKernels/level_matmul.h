@@ -65,16 +65,11 @@ static void NAME(gemm_micro)(int64_t k, const void *packed_a, const void *packed
 // One panel of `size` lines, `lines` of them from memory, the rest zero.
 INLINE void NAME(pack_panel)(int64_t size, int64_t lines, int64_t k, const LANE *source,
                              int64_t line_stride, int64_t depth_stride, LANE *packed) {
-  if (lines < size) memset(packed, 0, (size_t)(size * k) * sizeof(LANE));
-  if (lines == size && line_stride == 1) {
-    for (int64_t p = 0; p < k; p++)
-      __builtin_memcpy(packed + p * size, source + p * depth_stride, (size_t)size * sizeof(LANE));
-  } else if (lines == size) {
-    for (int64_t p = 0; p < k; p++) {
-      const LANE *from = source + p * depth_stride;
-#pragma clang loop unroll(full)
-      for (int64_t line = 0; line < size; line++) packed[p * size + line] = from[line * line_stride];
-    }
+  const int64_t bytes = sizeof(LANE);
+  if (lines < size) memset(packed, 0, (size_t)(size * k * bytes));
+  if (depth_stride == 1) {
+    cj_transpose_block((int32_t)bytes, k, lines, (const char *)source, line_stride * bytes,
+                       (char *)packed, size * bytes);
   } else {
     for (int64_t p = 0; p < k; p++)
       for (int64_t line = 0; line < lines; line++)
@@ -84,7 +79,15 @@ INLINE void NAME(pack_panel)(int64_t size, int64_t lines, int64_t k, const LANE 
 
 INLINE void NAME(pack_panels)(int64_t size, int64_t count, int64_t k, const LANE *source,
                               int64_t line_stride, int64_t depth_stride, LANE *packed) {
-  for (int64_t line = 0; line < count; line += size)
+  int64_t whole = 0;
+  if (line_stride == 1) {  // along the rows of memory, into all panels at once
+    whole = count / size * size;
+    for (int64_t p = 0; p < k; p++)
+      for (int64_t line = 0; line < whole; line += size)
+        __builtin_memcpy(packed + line * k + p * size, source + p * depth_stride + line,
+                         (size_t)size * sizeof(LANE));
+  }
+  for (int64_t line = whole; line < count; line += size)
     NAME(pack_panel)(size, cj_min64(size, count - line), k, source + line * line_stride,
                      line_stride, depth_stride, packed + line * k);
 }

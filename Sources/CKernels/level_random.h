@@ -24,14 +24,23 @@ static void philox_words(uint64_t key, uint64_t stream, uint64_t first, int64_t 
       c1 = CONVERT(p1, vu);
       c3 = CONVERT(p0, vu);
     }
-    const int64_t lanes_left = count - block < LANES ? count - block : LANES;
-    uint32_t *out = words + 4 * block;
-    for (int lane = 0; lane < lanes_left; lane++, out += 4) {
-      out[0] = c0[lane];
-      out[1] = c1[lane];
-      out[2] = c2[lane];
-      out[3] = c3[lane];
-    }
+    // Words of a block stand together: (c0, c1) and (c2, c3) as 64-bit lanes, then zipped.
+    const wul pair01 = CONVERT(c0, wul) | CONVERT(c1, wul) << 32;
+    const wul pair23 = CONVERT(c2, wul) | CONVERT(c3, wul) << 32;
+    const int64_t blocks_left = count - block < LANES ? count - block : LANES;
+    uint64_t out[2 * LANES];
+#if LEVEL_BYTES == 64
+    STORE(out, __builtin_shufflevector(pair01, pair23, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+    STORE(out + LANES, __builtin_shufflevector(pair01, pair23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
+#elif LEVEL_BYTES == 32
+    STORE(out, __builtin_shufflevector(pair01, pair23, 0, 8, 1, 9, 2, 10, 3, 11));
+    STORE(out + LANES, __builtin_shufflevector(pair01, pair23, 4, 12, 5, 13, 6, 14, 7, 15));
+#else
+    STORE(out, __builtin_shufflevector(pair01, pair23, 0, 4, 1, 5));
+    STORE(out + LANES, __builtin_shufflevector(pair01, pair23, 2, 6, 3, 7));
+#endif
+    if (blocks_left == LANES) __builtin_memcpy(words + 4 * block, out, sizeof out);
+    else memcpy(words + 4 * block, out, (size_t)blocks_left * 16);
   }
 }
 
@@ -67,11 +76,9 @@ INLINE vf normal_pair(vu w0, vu w1) {
 static void normal_f32(int64_t n, const uint32_t *words, float *out) {
   for (int64_t i = 0; i < n; i += LANES) {
     const int64_t count = n - i < LANES ? n - i : LANES;
-    uint32_t first[LANES] = {0}, second[LANES] = {0};
-    for (int lane = 0; lane < count; lane++) {
-      first[lane] = words[2 * (i + lane)];
-      second[lane] = words[2 * (i + lane) + 1];
-    }
-    STORE_SOME(out + i, normal_pair(LOAD(vu, first), LOAD(vu, second)), count * 4);
+    const wul pairs = count == LANES ? LOAD(wul, words + 2 * i) : LOAD_SOME(wul, words + 2 * i, count * 8);
+    const vf values = normal_pair(CONVERT(pairs, vu), CONVERT(pairs >> 32, vu));
+    if (count == LANES) STORE(out + i, values);
+    else STORE_SOME(out + i, values, count * 4);
   }
 }

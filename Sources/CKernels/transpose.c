@@ -42,35 +42,39 @@ TRANSPOSE_SQUARE(square_2, v2, 8, 3, ZIP_2)
 TRANSPOSE_SQUARE(square_4, v4, 4, 2, ZIP_4)
 TRANSPOSE_SQUARE(square_8, v8, 2, 1, ZIP_8)
 
-#define COPY_REST(T, first_row, last_row, first_column, last_column)                        \
-  for (int64_t r = first_row; r < last_row; r++)                                            \
-    for (int64_t c = first_column; c < last_column; c++)                                    \
-      *(T *)(dst + r * dst_row + c * (int64_t)sizeof(T)) =                                  \
-          *(const T *)(src + c * src_row + r * (int64_t)sizeof(T));
-
 // A line of the destination at a time (64 bytes: LINE squares side by side), so
-// that each is written whole even if the rows collide in the cache.
+// that each is written whole even if the rows collide in the cache. The last
+// squares of a block whose sides are no multiples overlap those before.
 #define TRANSPOSE(T, SIDE, square)                                                          \
   {                                                                                         \
     enum { LINE = 4 * SIDE };                                                               \
-    const int64_t whole_rows = rows / SIDE * SIDE, whole_columns = columns / SIDE * SIDE;   \
-    for (int64_t left = 0; left < whole_columns; left += LINE) {                            \
-      const int64_t right = cj_min64(whole_columns, left + LINE);                           \
-      for (int64_t r = 0; r < whole_rows; r += SIDE)                                        \
-        for (int64_t c = left; c < right; c += SIDE)                                        \
+    if (rows < SIDE || columns < SIDE) {                                                    \
+      for (int64_t r = 0; r < rows; r++)                                                    \
+        for (int64_t c = 0; c < columns; c++)                                               \
+          *(T *)(dst + r * dst_row + c * (int64_t)sizeof(T)) =                              \
+              *(const T *)(src + c * src_row + r * (int64_t)sizeof(T));                     \
+      break;                                                                                \
+    }                                                                                       \
+    for (int64_t left = 0; left < columns; left += LINE) {                                  \
+      const int64_t right = cj_min64(columns, left + LINE);                                 \
+      for (int64_t down = 0; down < rows; down += SIDE) {                                   \
+        const int64_t r = cj_min64(down, rows - SIDE);                                      \
+        for (int64_t along = left; along < right; along += SIDE) {                          \
+          const int64_t c = cj_min64(along, columns - SIDE);                                \
           square(src + c * src_row + r * (int64_t)sizeof(T), src_row,                       \
                  dst + r * dst_row + c * (int64_t)sizeof(T), dst_row);                      \
+        }                                                                                   \
+      }                                                                                     \
     }                                                                                       \
-    COPY_REST(T, 0, whole_rows, whole_columns, columns)                                     \
-    COPY_REST(T, whole_rows, rows, 0, columns)                                              \
+    break;                                                                                  \
   }
 
 void cj_transpose_block(int32_t bytes, int64_t rows, int64_t columns, const char *src,
                         int64_t src_row, char *dst, int64_t dst_row) {
   switch (bytes) {
-    case 1: TRANSPOSE(uint8_t, 16, square_1) break;
-    case 2: TRANSPOSE(uint16_t, 8, square_2) break;
-    case 4: TRANSPOSE(uint32_t, 4, square_4) break;
-    default: TRANSPOSE(uint64_t, 2, square_8) break;
+    case 1: TRANSPOSE(uint8_t, 16, square_1)
+    case 2: TRANSPOSE(uint16_t, 8, square_2)
+    case 4: TRANSPOSE(uint32_t, 4, square_4)
+    default: TRANSPOSE(uint64_t, 2, square_8)
   }
 }
