@@ -13,18 +13,34 @@ final class HostProgram: Sendable {
 
   private let program: Program
   private let kernels: [Kernel]
+  /// Inputs that outputs show as they are.
+  private let shownInputs: Set<Int>
 
   init(_ program: Program) {
     self.program = program
     kernels = program.steps.map { HostKernels.make($0, program) }
+    shownInputs = Set(
+      program.outputs.compactMap { output in
+        if case .input(let number) = program.buffers[output.buffer].home { return number }
+        return nil
+      })
   }
 
   /// Runs on `arguments`. Everything is allocated before the first kernel, and kernels that can
   /// fail come before the first that writes into donated memory: a failed run changed nothing.
   func run(_ arguments: RunArguments, _ allocate: Allocate) throws(RunFailure) -> [StoredValue] {
     var blocks: [HostStorage] = []
+    // Numbers of the host that are outputs as they are need memory of the device.
+    var numbers: [Int: HostStorage] = [:]
     let arena: HostStorage?
     do {
+      for number in shownInputs where arguments.inputs[number].storage == nil {
+        let storage = try allocate(program.inputs[number].byteCount)
+        withUnsafeBytes(of: arguments.inputs[number].scalar) {
+          storage.pointer.copyMemory(from: $0.baseAddress!, byteCount: storage.byteCount)
+        }
+        numbers[number] = storage
+      }
       arena = program.arenaByteCount > 0 ? try allocate(program.arenaByteCount) : nil
       for (block, byteCount) in program.outputBlocks.enumerated() {
         let donated = program.donations[block].flatMap { arguments.takeUnshared($0, byteCount: byteCount) }
@@ -40,7 +56,7 @@ final class HostProgram: Sendable {
     }
     withExtendedLifetime((arguments, arena)) {}
     return program.outputs.map { output in
-      let (storage, offset) = home(output.buffer, arguments, blocks)
+      let (storage, offset) = home(output.buffer, arguments, blocks, numbers)
       return StoredValue(storage, offset: offset + output.offset)
     }
   }
@@ -80,13 +96,16 @@ final class HostProgram: Sendable {
       mismatch.found(running: step.name, module: step.path), failedOutputs: program.outputsDepending(onStep: index))
   }
 
-  private func home(_ buffer: Int, _ arguments: RunArguments, _ blocks: [HostStorage]) -> (any DeviceStorage, Int) {
+  private func home(
+    _ buffer: Int, _ arguments: RunArguments, _ blocks: [HostStorage], _ numbers: [Int: HostStorage]
+  ) -> (any DeviceStorage, Int) {
     switch program.buffers[buffer].home {
     case .output(let block): return (blocks[block], 0)
     case .input(let number):
       if let storage = arguments.inputs[number].storage { return (storage, arguments.inputs[number].offset) }
+      if let storage = numbers[number] { return (storage, 0) }
     case .arena: break
     }
-    preconditionFailure("an output lies in the arena or is a scalar of the host")
+    preconditionFailure("an output lies in the arena")
   }
 }
