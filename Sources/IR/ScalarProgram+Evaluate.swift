@@ -87,8 +87,9 @@ extension ScalarInstruction {
     case .floorDivide: return type == .float32 ? Double(Float(x / y)).rounded(.down) : (x / y).rounded(.down)
     case .remainder: return floatRemainder(x, y)
     case .power: return type == .float32 ? Double(Float(pow(x, y))) : pow(x, y)
-    case .maximum: return x.isNaN || y.isNaN ? .nan : Swift.max(x, y)
-    case .minimum: return x.isNaN || y.isNaN ? .nan : Swift.min(x, y)
+    // Of two zeros the second, as the kernels' comparisons choose.
+    case .maximum: return x.isNaN || y.isNaN ? .nan : (x > y ? x : y)
+    case .minimum: return x.isNaN || y.isNaN ? .nan : (x < y ? x : y)
     default: return evaluateUnary(x)
     }
   }
@@ -116,10 +117,11 @@ extension ScalarInstruction {
     }
   }
 
-  /// Python's `%`: the sign of the divisor.
+  /// Python's `%`: the sign of the divisor, zeros included.
   private func floatRemainder(_ x: Double, _ y: Double) -> Double {
     let remainder = fmod(x, y)
-    return remainder != 0 && (remainder < 0) != (y < 0) ? remainder + y : remainder
+    if remainder == 0 { return y.sign == .minus ? -0.0 : 0 }
+    return (remainder < 0) != (y < 0) ? remainder + y : remainder
   }
 
   private func evaluateInteger(_ x: Int64, _ y: Int64, z: Int64) -> Int64 {
