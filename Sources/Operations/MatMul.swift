@@ -4,7 +4,7 @@ import CajalIR
 /// Matrix products over leading batch axes: C = op(A) · op(B), where op may transpose.
 ///
 /// **Shapes**: A `[…, m, k]` (transposed: `[…, k, m]`), B `[…, k, n]` (`[…, n, k]`), C `[…, m, n]`; the
-/// batch axes are equal. float16 and bfloat16 accumulate in float32 and round once. Its
+/// batch axes are equal. Floats, int32 and int64. float16 and bfloat16 accumulate in float32 and round once. Its
 /// gradients are matrix products again.
 public struct MatMul: Operation {
   public let transposesA: Bool
@@ -41,9 +41,10 @@ public struct MatMul: Operation {
         "\(a) has rows of \(size.k) elements, \(b) has columns of \(transposesB ? b[-1] : b[-2])",
         remedy: "The last axis of the first must equal the last but one of the second; transpose one of them")
     }
-    guard operands[0].dtype == operands[1].dtype, operands[0].dtype != .bool else {
+    let dtype = operands[0].dtype
+    guard dtype == operands[1].dtype, dtype.isFloat || dtype.isIndex else {
       throw .dtype(
-        "its operands are \(operands[0].dtype) and \(operands[1].dtype)", remedy: "Cast them to one number dtype")
+        "its operands are \(dtype) and \(operands[1].dtype)", remedy: "Cast them to one float dtype, int32 or int64")
     }
     return ResultTypes(a.prefix(a.rank - 2) + [size.m, size.n], operands[0].dtype)
   }
@@ -103,10 +104,16 @@ public struct MatMul: Operation {
 }
 
 extension Value {
-  /// NumPy's `matmul`: vectors become matrices for the product, batch axes broadcast.
+  /// NumPy's `matmul`: vectors become matrices for the product, batch axes broadcast. Narrow integers
+  /// wrap, through int32; `bool` counts as int64.
   public func matmul(_ other: Value, transposed: Bool = false, transposingOther: Bool = false) -> Value {
     let (a, b) = Value.promoted(self, other)
     if let failed = [a, b].first(where: { $0.failure != nil }) { return failed }
+    if !a.dtype.isFloat, !a.dtype.isIndex {
+      let wide: DType = a.dtype == .bool ? .int64 : .int32
+      let product = a.cast(to: wide).matmul(b.cast(to: wide), transposed: transposed, transposingOther: transposingOther)
+      return a.dtype == .bool ? product : product.cast(to: a.dtype)
+    }
     guard a.rank > 0, b.rank > 0 else {
       return errorValue("matmul", [a, b], .shape("a scalar is no matrix", remedy: "Multiply scalars with `*`"))
     }
