@@ -213,9 +213,9 @@ TILE1(not_b8, uint8_t, vc, uint8_t, vc, a ^ 1)
 
 #define TILE_TABLE                                         \
   {                                                        \
-    NUMBER_TABLE(CJ_ADD, add),                             \
+    ORDER_TABLE(CJ_ADD, add, or_b8),                       \
     NUMBER_TABLE(CJ_SUBTRACT, subtract),                   \
-    NUMBER_TABLE(CJ_MULTIPLY, multiply),                   \
+    ORDER_TABLE(CJ_MULTIPLY, multiply, and_b8),            \
     FLOAT_TABLE(CJ_DIVIDE, divide),                        \
     NUMBER_TABLE(CJ_MULTIPLY_ADD, multiply_add),           \
     NUMBER_TABLE(CJ_FLOOR_DIVIDE, floor_divide),           \

@@ -164,6 +164,7 @@ static void release_scratch(void *pointer) {
   scratch_blocks *scratch = pointer;
   for (int slot = 0; slot < CJ_SCRATCH_COUNT; slot++) free(scratch->blocks[slot]);
   free(scratch);
+  thread_scratch = NULL;  // a later destructor of this thread may run kernels
 }
 
 static void make_scratch_key(void) { pthread_key_create(&scratch_key, release_scratch); }

@@ -5,7 +5,8 @@ extension CKernels {
   @Suite struct Conversions {
     // Float16 is not available in Swift on every platform: the definition instead.
     func value(_ bits: UInt16) -> Double {
-      let exponent = Int(bits >> 10 & 31), fraction = Double(bits & 1023)
+      let exponent = Int(bits >> 10 & 31)
+      let fraction = Double(bits & 1023)
       let sign = bits >> 15 == 1 ? -1.0 : 1.0
       if exponent == 31 { return fraction == 0 ? sign * .infinity : .nan }
       if exponent == 0 { return sign * fraction * 0x1p-24 }
@@ -14,7 +15,8 @@ extension CKernels {
 
     @Test func everyHalfConvertsToItsValueAndBack() {
       for bits in 0...UInt16.max {
-        let exact = value(bits), got = cj_half_to_float(bits)
+        let exact = value(bits)
+        let got = cj_half_to_float(bits)
         if exact.isNaN {
           #expect(got.isNaN)
           #expect(cj_half_to_float(cj_float_to_half(got)).isNaN)
@@ -29,7 +31,9 @@ extension CKernels {
       var draws = Draws(1)
       for _ in 0..<20_000 {
         let bits = UInt16(draws.below(0x7bff))
-        let low = value(bits), high = value(bits + 1), middle = (low + high) / 2
+        let low = value(bits)
+        let high = value(bits + 1)
+        let middle = (low + high) / 2
         #expect(cj_float_to_half(Float(middle)) == (bits % 2 == 0 ? bits : bits + 1))
         #expect(cj_float_to_half(Float(middle).nextDown) == bits)
         #expect(cj_float_to_half(Float(middle).nextUp) == bits + 1)

@@ -11,7 +11,8 @@ extension CKernels {
       while extents.reduce(1, *) > 200_000 { extents.removeLast() }
       func strides(_ broadcasts: Bool) -> (strides: [Int64], offset: Int, size: Int) {
         var result = [Int64](repeating: 0, count: extents.count)
-        var step = Int64(draws.pick([1, 1, 2])), offset = 0
+        var step = Int64(draws.pick([1, 1, 2]))
+        var offset = 0
         for axis in Array(extents.indices).shuffled(using: &draws) {
           if broadcasts && draws.below(5) == 0 { continue }
           result[axis] = step
@@ -23,11 +24,16 @@ extension CKernels {
         }
         return (result, offset, Int(step) + 1)
       }
-      let source = strides(true), target = strides(false)
+      let source = strides(true)
+      let target = strides(false)
       let values = (0..<source.size).map { _ in T(truncatingIfNeeded: draws.bits()) }
-      var expected = [T](repeating: 0, count: target.size), got = expected
+      var expected = [T](repeating: 0, count: target.size)
+      var got = expected
       func walk(_ axis: Int, _ from: Int, _ to: Int) {
-        guard axis < extents.count else { return expected[to] = values[from] }
+        guard axis < extents.count else {
+          expected[to] = values[from]
+          return
+        }
         for i in 0..<Int(extents[axis]) {
           walk(axis + 1, from + i * Int(source.strides[axis]), to + i * Int(target.strides[axis]))
         }
@@ -66,8 +72,10 @@ extension CKernels {
 
     @Test func fillsSetEveryElement() {
       for count in [0, 1, 7, 1000, 300_000] {
-        var small = [UInt8](repeating: 1, count: count + 1), wide = [UInt64](repeating: 1, count: count + 1)
-        var half = [UInt16](repeating: 1, count: count + 1), word = [UInt32](repeating: 1, count: count + 1)
+        var small = [UInt8](repeating: 1, count: count + 1)
+        var wide = [UInt64](repeating: 1, count: count + 1)
+        var half = [UInt16](repeating: 1, count: count + 1)
+        var word = [UInt32](repeating: 1, count: count + 1)
         cj_fill(1, Int64(count), 0xab, &small)
         cj_fill(2, Int64(count), 0xabcd, &half)
         cj_fill(4, Int64(count), 0xabcd_1234, &word)

@@ -3,7 +3,9 @@ import Testing
 
 extension CKernels {
   @Suite struct Gathers {
-    static let shapes = [(1, 10, 1, 7), (3, 5, 4, 9), (2, 100, 33, 50), (1, 1000, 64, 3000), (4, 7, 600, 300), (1, 3, 1, 100_000)]
+    static let shapes = [
+      (1, 10, 1, 7), (3, 5, 4, 9), (2, 100, 33, 50), (1, 1000, 64, 3000), (4, 7, 600, 300), (1, 3, 1, 100_000),
+    ]
 
     @Test func firstBadIndexIsFound() {
       var indices = [Int32](repeating: 3, count: 5000)
@@ -36,7 +38,8 @@ extension CKernels {
         let narrow = x.map { UInt16(truncatingIfNeeded: $0) }
         var half = [UInt16](repeating: 0, count: out.count)
         cj_gather(
-          2, Int64(outer), Int64(extent), Int64(inner), Int64(count), CJ_INT32, indices.map { Int32($0) }, narrow, &half)
+          2, Int64(outer), Int64(extent), Int64(inner), Int64(count), CJ_INT32, indices.map { Int32($0) }, narrow, &half
+        )
         #expect(half == expected.map { UInt16(truncatingIfNeeded: $0) })
       }
     }
@@ -44,7 +47,8 @@ extension CKernels {
     @Test func scattersAddInOrder() {
       var draws = Draws(31)
       for (outer, extent, inner, count) in Self.shapes {
-        let updates = draws.floats(outer * count * inner), start = draws.floats(outer * extent * inner)
+        let updates = draws.floats(outer * count * inner)
+        let start = draws.floats(outer * extent * inner)
         let indices = (0..<count).map { _ in Int32(draws.below(2 * extent) - extent) }
         var expected = start
         for o in 0..<outer {
@@ -77,7 +81,8 @@ extension CKernels {
       check(CJ_INT64, [1, 2, .max] as [Int64], [1, 2, 1, 4], [5, 5, .min])
       check(CJ_FLOAT64, [1, 2, 3] as [Double], [0.5, 2, 3, 4], [5, 4.5, 6])
       check(CJ_BOOL, [0, 0, 0] as [UInt8], [0, 1, 0, 0], [0, 1, 0])
-      check(CJ_FLOAT16, [1, 2, 3].map { cj_float_to_half($0) }, [0.5, 2, 3, 4].map { cj_float_to_half($0) },
+      check(
+        CJ_FLOAT16, [1, 2, 3].map { cj_float_to_half($0) }, [0.5, 2, 3, 4].map { cj_float_to_half($0) },
         [5, 4.5, 6].map { cj_float_to_half($0) })
       func brain(_ x: Float) -> UInt16 { UInt16(x.bitPattern >> 16) }
       check(CJ_BFLOAT16, [1, 2, 3].map(brain), [0.5, 2, 3, 4].map(brain), [5, 4.5, 6].map(brain))
@@ -86,9 +91,12 @@ extension CKernels {
     @Test func gathersAndScattersAlongMatchLoops() {
       var draws = Draws(32)
       for (outer, extent, inner, count) in Self.shapes {
-        let x = draws.floats(outer * extent * inner), updates = draws.floats(outer * count * inner)
+        let x = draws.floats(outer * extent * inner)
+        let updates = draws.floats(outer * count * inner)
         let indices = (0..<outer * count * inner).map { _ in Int64(draws.below(2 * extent) - extent) }
-        var gathered = [Float](repeating: 0, count: updates.count), expected = gathered, sums = x
+        var gathered = [Float](repeating: 0, count: updates.count)
+        var expected = gathered
+        var sums = x
         for o in 0..<outer {
           for j in 0..<count {
             for i in 0..<inner {
@@ -103,7 +111,8 @@ extension CKernels {
         #expect(gathered == expected)
         var got = x
         cj_scatter_add_along(
-          CJ_FLOAT32, Int64(outer), Int64(extent), Int64(inner), Int64(count), CJ_INT32, indices.map { Int32($0) }, updates,
+          CJ_FLOAT32, Int64(outer), Int64(extent), Int64(inner), Int64(count), CJ_INT32, indices.map { Int32($0) },
+          updates,
           &got)
         #expect(got == sums)
       }

@@ -46,11 +46,19 @@ extension CKernels {
 
     @Test func float32PowerRoundsCorrectlyButForRareArguments() {
       let special: [Float] = [
-        0, -0.0, 1, -1, 2, -2, 3, -3, 0.5, -0.5, .infinity, -.infinity, .nan, .leastNonzeroMagnitude, -.leastNonzeroMagnitude, 3e38, -3e38, 16_777_215,
+        0, -0.0, 1, -1, 2, -2, 3, -3, 0.5, -0.5, .infinity, -.infinity, .nan, .leastNonzeroMagnitude,
+        -.leastNonzeroMagnitude, 3e38, -3e38, 16_777_215,
         16_777_216, 33_554_432, 1e9, -7, 1.5,
       ]
-      var bases: [Float] = [], exponents: [Float] = [], draws = Draws(8)
-      for a in special { for b in special { bases.append(a); exponents.append(b) } }
+      var bases: [Float] = []
+      var exponents: [Float] = []
+      var draws = Draws(8)
+      for a in special {
+        for b in special {
+          bases.append(a)
+          exponents.append(b)
+        }
+      }
       for _ in 0..<50_000 {
         bases.append(Float(bitPattern: 0x3f80_0000 &+ UInt32(draws.below(0x800_0000)) &- 0x400_0000))
         exponents.append(Float(draws.uniform() * 100 / max(0.01, abs(log2(Double(bases.last!))))))
@@ -70,7 +78,8 @@ extension CKernels {
     @Test func signedZerosAndInfinitiesFollowC() {
       let inputs: [Float] = [-0.0, 0, .infinity, -.infinity, .nan]
       func run(_ op: cj_opcode) -> [Float] {
-        runOne(op, CJ_F32, extents: [5], [Operand(CJ_FLOAT32, inputs, strides: [1])], out: CJ_FLOAT32).values(Float.self)
+        runOne(op, CJ_F32, extents: [5], [Operand(CJ_FLOAT32, inputs, strides: [1])], out: CJ_FLOAT32).values(
+          Float.self)
       }
       atEveryLevel { level in
         for op in [CJ_SIN, CJ_TANH, CJ_ERF, CJ_EXPM1, CJ_LOG1P] {

@@ -30,12 +30,17 @@ extension CKernels {
       /// Calls body with each position of C and the products that make it.
       func each(_ a: [Double], _ b: [Double], every: Int, _ body: (Int, Double, Double) -> Void) {
         for at in stride(from: 0, to: batch * m * n, by: every) {
-          let z = at / (m * n), i = at / n % m, j = at % n
-          let baseA = sharedA ? 0 : z * matrixA, baseB = sharedB ? 0 : z * matrixB
-          var sum = 0.0, size = 0.0
+          let z = at / (m * n)
+          let i = at / n % m
+          let j = at % n
+          let baseA = sharedA ? 0 : z * matrixA
+          let baseB = sharedB ? 0 : z * matrixB
+          var sum = 0.0
+          var size = 0.0
           for p in 0..<k {
             let product =
-              a[baseA + (transposedA ? p * lda + i : i * lda + p)] * b[baseB + (transposedB ? j * ldb + p : p * ldb + j)]
+              a[baseA + (transposedA ? p * lda + i : i * lda + p)]
+              * b[baseB + (transposedB ? j * ldb + p : p * ldb + j)]
             sum += product
             size += abs(product)
           }
@@ -62,12 +67,15 @@ extension CKernels {
       let every = max(1, problem.batch * problem.m * problem.n / 3000)
       func compare(_ c: [Double], _ a: [Double], _ b: [Double], _ relative: Double, _ rounding: Double) {
         problem.each(a, b, every: every) { at, sum, size in
-          #expect(abs(c[at] - sum) <= relative * size + rounding * abs(sum) + 1e-7 * (rounding > 0 ? 1 : 0), "\(level) \(problem)")
+          #expect(
+            abs(c[at] - sum) <= relative * size + rounding * abs(sum) + 1e-7 * (rounding > 0 ? 1 : 0),
+            "\(level) \(problem)")
         }
       }
       switch problem.dtype {
       case CJ_FLOAT32:
-        compare(problem.run(a, b).values(Float.self).map { Double($0) }, a.map { Double($0) }, b.map { Double($0) }, 1e-6, 0)
+        compare(
+          problem.run(a, b).values(Float.self).map { Double($0) }, a.map { Double($0) }, b.map { Double($0) }, 1e-6, 0)
       case CJ_FLOAT64:
         let (wideA, wideB) = (a.map { Double($0) }, b.map { Double($0) })
         compare(problem.run(wideA, wideB).values(Double.self), wideA, wideB, 1e-14, 0)
@@ -82,10 +90,14 @@ extension CKernels {
         compare(c, narrowA.map(widen), narrowB.map(widen), 1e-6, half ? 0x1p-11 : 0x1p-8)
       case CJ_INT32:
         let (wordsA, wordsB) = (a.map { Int32($0 * 1000) }, b.map { Int32($0 * 1000) })
-        compare(problem.run(wordsA, wordsB).values(Int32.self).map { Double($0) }, wordsA.map { Double($0) }, wordsB.map { Double($0) }, 0, 0)
+        compare(
+          problem.run(wordsA, wordsB).values(Int32.self).map { Double($0) }, wordsA.map { Double($0) },
+          wordsB.map { Double($0) }, 0, 0)
       default:
         let (wordsA, wordsB) = (a.map { Int64($0 * 1000) }, b.map { Int64($0 * 1000) })
-        compare(problem.run(wordsA, wordsB).values(Int64.self).map { Double($0) }, wordsA.map { Double($0) }, wordsB.map { Double($0) }, 0, 0)
+        compare(
+          problem.run(wordsA, wordsB).values(Int64.self).map { Double($0) }, wordsA.map { Double($0) },
+          wordsB.map { Double($0) }, 0, 0)
       }
     }
 
@@ -100,14 +112,18 @@ extension CKernels {
 
     @Test func largeShapesMatchDoubles() {
       var draws = Draws(41)
-      for (m, n, k) in [(200, 300, 1000), (128, 512, 784), (1, 1000, 3000), (3000, 1, 700), (5000, 20, 30), (20, 5000, 30)] {
+      for (m, n, k) in [
+        (200, 300, 1000), (128, 512, 784), (1, 1000, 3000), (3000, 1, 700), (5000, 20, 30), (20, 5000, 30),
+      ] {
         check(Problem(dtype: CJ_FLOAT32, m: m, n: n, k: k), &draws, "best")
         check(Problem(dtype: CJ_FLOAT32, transposedA: true, transposedB: true, m: m, n: n, k: k), &draws, "best")
       }
     }
 
     @Test func noDepthGivesZeros() {
-      #expect(Problem(dtype: CJ_FLOAT32, m: 3, n: 4, k: 0).run([0] as [Float], [0]).values(Float.self) == [Float](repeating: 0, count: 12))
+      #expect(
+        Problem(dtype: CJ_FLOAT32, m: 3, n: 4, k: 0).run([0] as [Float], [0]).values(Float.self)
+          == [Float](repeating: 0, count: 12))
       #expect(Problem(dtype: CJ_FLOAT32, m: 0, n: 4, k: 2).run([0] as [Float], [0]).isEmpty)
     }
 
@@ -119,16 +135,21 @@ extension CKernels {
     @Test func productsGiveTheSameBitsForAnyThreadCount() {
       var draws = Draws(42)
       let problems = [
-        Problem(dtype: CJ_FLOAT32, m: 128, n: 512, k: 784), Problem(dtype: CJ_FLOAT32, transposedB: true, m: 333, n: 100, k: 500),
-        Problem(dtype: CJ_FLOAT32, m: 1, n: 3000, k: 500), Problem(dtype: CJ_FLOAT32, transposedB: true, m: 1, n: 3000, k: 500),
-        Problem(dtype: CJ_FLOAT32, batch: 40, m: 50, n: 60, k: 70), Problem(dtype: CJ_FLOAT32, batch: 3, m: 300, n: 200, k: 100),
+        Problem(dtype: CJ_FLOAT32, m: 128, n: 512, k: 784),
+        Problem(dtype: CJ_FLOAT32, transposedB: true, m: 333, n: 100, k: 500),
+        Problem(dtype: CJ_FLOAT32, m: 1, n: 3000, k: 500),
+        Problem(dtype: CJ_FLOAT32, transposedB: true, m: 1, n: 3000, k: 500),
+        Problem(dtype: CJ_FLOAT32, batch: 40, m: 50, n: 60, k: 70),
+        Problem(dtype: CJ_FLOAT32, batch: 3, m: 300, n: 200, k: 100),
       ]
       for problem in problems {
-        let a = draws.floats(problem.countA), b = draws.floats(problem.countB)
+        let a = draws.floats(problem.countA)
+        let b = draws.floats(problem.countB)
         expectSameBitsForAnyThreadCount("\(problem)") { problem.run(a, b) }
       }
       let half = Problem(dtype: CJ_BFLOAT16, transposedA: true, m: 200, n: 300, k: 400)
-      let a = draws.floats(half.countA).map { UInt16($0.bitPattern >> 16) }, b = draws.floats(half.countB).map { UInt16($0.bitPattern >> 16) }
+      let a = draws.floats(half.countA).map { UInt16($0.bitPattern >> 16) }
+      let b = draws.floats(half.countB).map { UInt16($0.bitPattern >> 16) }
       expectSameBitsForAnyThreadCount("\(half)") { half.run(a, b) }
     }
   }

@@ -94,5 +94,5 @@ func runOne(
 }
 
 extension [UInt8] {
-  func values<T: BitwiseCopyable>(_ type: T.Type) -> [T] { withUnsafeBytes { Array<T>($0.bindMemory(to: T.self)) } }
+  func values<T: BitwiseCopyable>(_ type: T.Type) -> [T] { withUnsafeBytes { [T]($0.bindMemory(to: T.self)) } }
 }

@@ -32,13 +32,15 @@ extension CKernels {
       atEveryLevel { level in
         var draws = Draws(20)
         for shape in Self.shapes {
-          let values = draws.floats(shape.0 * shape.1 * shape.2), wide = values.map { Double($0) }
+          let values = draws.floats(shape.0 * shape.1 * shape.2)
+          let wide = values.map { Double($0) }
           let sums = reduce(CJ_SUM, CJ_FLOAT32, shape, values, Float.self)
           let wideSums = reduce(CJ_SUM, CJ_FLOAT64, shape, wide, Double.self)
           let greatest = reduce(CJ_MAX, CJ_FLOAT32, shape, values, Float.self)
           let least = reduce(CJ_MIN, CJ_FLOAT64, shape, wide, Double.self)
           each(shape, wide) { at, column in
-            let exact = column.reduce(0, +), size = column.reduce(0) { $0 + abs($1) }
+            let exact = column.reduce(0, +)
+            let size = column.reduce(0) { $0 + abs($1) }
             #expect(abs(Double(sums[at]) - exact) <= 1e-6 * size, "\(level) \(shape)")
             #expect(abs(wideSums[at] - exact) <= 1e-14 * size, "\(level) \(shape)")
             #expect(Double(greatest[at]) == column.max() && least[at] == column.min(), "\(level) \(shape)")
@@ -70,8 +72,10 @@ extension CKernels {
           let sums = reduce(CJ_SUM, CJ_FLOAT16, shape, halves, UInt16.self)
           let greatest = reduce(CJ_MAX, CJ_BFLOAT16, shape, brains, UInt16.self)
           each(shape, halves.map { cj_half_to_float($0) }) { at, column in
-            let exact = column.reduce(0.0) { $0 + Double($1) }, size = column.reduce(0.0) { $0 + Double(abs($1)) }
-            #expect(abs(Double(cj_half_to_float(sums[at])) - exact) <= abs(exact) * 0x1p-11 + size * 1e-6 + 1e-7, "\(level)")
+            let exact = column.reduce(0.0) { $0 + Double($1) }
+            let size = column.reduce(0.0) { $0 + Double(abs($1)) }
+            #expect(
+              abs(Double(cj_half_to_float(sums[at])) - exact) <= abs(exact) * 0x1p-11 + size * 1e-6 + 1e-7, "\(level)")
           }
           each(shape, brains.map { Float(bitPattern: UInt32($0) << 16) }) { at, column in
             #expect(Float(bitPattern: UInt32(greatest[at]) << 16) == column.max())
@@ -108,7 +112,10 @@ extension CKernels {
     }
 
     @Test func emptyReductionsGiveTheIdentity() {
-      let none = [Float](), wide = [Double](), words = [Int32](), flags = [UInt8]()
+      let none = [Float]()
+      let wide = [Double]()
+      let words = [Int32]()
+      let flags = [UInt8]()
       #expect(reduce(CJ_SUM, CJ_FLOAT32, (2, 0, 2), none, Float.self) == [0, 0, 0, 0])
       #expect(reduce(CJ_PRODUCT, CJ_FLOAT32, (1, 0, 1), none, Float.self) == [1])
       #expect(reduce(CJ_MAX, CJ_FLOAT32, (1, 0, 1), none, Float.self) == [-.infinity])
@@ -147,10 +154,12 @@ extension CKernels {
       }
     }
 
-    func arg<T: BitwiseCopyable>(_ maximum: Bool, _ dtype: cj_dtype, _ shape: (Int, Int, Int), _ values: [T]) -> [Int64] {
+    func arg<T: BitwiseCopyable>(_ maximum: Bool, _ dtype: cj_dtype, _ shape: (Int, Int, Int), _ values: [T]) -> [Int64]
+    {
       bytes(shape.0 * shape.2 * 8) {
         cj_arg_reduce(
-          maximum, dtype, Int64(shape.0), Int64(shape.1), Int64(shape.2), values, $0.assumingMemoryBound(to: Int64.self))
+          maximum, dtype, Int64(shape.0), Int64(shape.1), Int64(shape.2), values, $0.assumingMemoryBound(to: Int64.self)
+        )
       }.values(Int64.self)
     }
 
@@ -160,8 +169,10 @@ extension CKernels {
         let count = shape.0 * shape.1 * shape.2
         let integers = (0..<count).map { _ in Int32(draws.below(50)) }
         let floats = integers.map { $0 == 49 && shape.1 > 20 ? Float.nan : Float($0) }
-        let greatest = arg(true, CJ_INT32, shape, integers), least = arg(false, CJ_INT64, shape, integers.map { Int64($0) })
-        let floatGreatest = arg(true, CJ_FLOAT32, shape, floats), floatLeast = arg(false, CJ_FLOAT64, shape, floats.map { Double($0) })
+        let greatest = arg(true, CJ_INT32, shape, integers)
+        let least = arg(false, CJ_INT64, shape, integers.map { Int64($0) })
+        let floatGreatest = arg(true, CJ_FLOAT32, shape, floats)
+        let floatLeast = arg(false, CJ_FLOAT64, shape, floats.map { Double($0) })
         let halfGreatest = arg(true, CJ_FLOAT16, shape, floats.map { cj_float_to_half($0) })
         each(shape, integers) { at, column in
           #expect(Int(greatest[at]) == column.firstIndex(of: column.max()!))

@@ -63,5 +63,5 @@ func unitsInLastPlace(_ value: Float, exact: Double) -> Double {
 }
 
 extension Array {
-  func bytes() -> [UInt8] { withUnsafeBytes { Array<UInt8>($0) } }
+  func bytes() -> [UInt8] { withUnsafeBytes { [UInt8]($0) } }
 }

@@ -7,7 +7,9 @@ extension CKernels {
     /// An operand over `extents` in a random layout, and its elements in order.
     func operand(_ extents: [Int], _ dtype: cj_dtype, _ draws: inout Draws) -> (operand: Operand, elements: [[UInt8]]) {
       let size = elementBytes(dtype)
-      var strides = [Int](repeating: 0, count: extents.count), step = 1, offset = 0
+      var strides = [Int](repeating: 0, count: extents.count)
+      var step = 1
+      var offset = 0
       let order = draws.below(3) == 0 ? Array(extents.indices).shuffled(using: &draws) : extents.indices.reversed()
       if draws.below(5) == 0 { step = 2 }
       for axis in order {
@@ -45,7 +47,9 @@ extension CKernels {
     @Test func everyLayoutGivesTheBitsOfSingleElements() {
       var draws = Draws(10)
       let cases: [(cj_opcode, Int, [cj_dtype])] = [
-        (CJ_ADD, 2, [CJ_FLOAT32, CJ_FLOAT64, CJ_FLOAT16, CJ_BFLOAT16, CJ_INT8, CJ_UINT8, CJ_INT16, CJ_INT32, CJ_INT64]),
+        (
+          CJ_ADD, 2, [CJ_FLOAT32, CJ_FLOAT64, CJ_FLOAT16, CJ_BFLOAT16, CJ_INT8, CJ_UINT8, CJ_INT16, CJ_INT32, CJ_INT64]
+        ),
         (CJ_EXP, 1, [CJ_FLOAT32, CJ_FLOAT16, CJ_FLOAT64]), (CJ_TANH, 1, [CJ_FLOAT32]), (CJ_SIN, 1, [CJ_FLOAT32]),
         (CJ_ERF, 1, [CJ_FLOAT32, CJ_BFLOAT16]), (CJ_POWER, 2, [CJ_FLOAT32, CJ_INT32]), (CJ_LOG1P, 1, [CJ_FLOAT32]),
         (CJ_SIGMOID, 1, [CJ_FLOAT32]), (CJ_MULTIPLY_ADD, 3, [CJ_FLOAT32, CJ_FLOAT64, CJ_INT64]),
@@ -61,7 +65,8 @@ extension CKernels {
             for extents in [draws.pick(shapes), draws.pick(shapes), draws.pick(shapes)] {
               let operands = (0..<arity).map { _ in operand(extents, dtype, &draws) }
               let type = computeType(dtype)
-              let out = op == CJ_LESS ? CJ_BOOL : dtype, size = elementBytes(out)
+              let out = op == CJ_LESS ? CJ_BOOL : dtype
+              let size = elementBytes(out)
               let got = runOne(op, type, extents: extents, operands.map(\.operand), out: out)
               let count = extents.reduce(1, *)
               for i in stride(from: 0, to: count, by: max(1, count / 300)) {
@@ -87,10 +92,14 @@ extension CKernels {
         for dtype in [CJ_FLOAT32, CJ_FLOAT16, CJ_INT64] {
           let count = extents.reduce(1, *)
           var slots = [
-            (0..<count).flatMap { _ in draws.floats(1).bytes() }, [UInt8](repeating: 0, count: (2 * count + 1) * elementBytes(dtype)),
+            (0..<count).flatMap { _ in draws.floats(1).bytes() },
+            [UInt8](repeating: 0, count: (2 * count + 1) * elementBytes(dtype)),
           ]
-          var dense = [Int](repeating: 1, count: extents.count), columnMajor = dense
-          for axis in stride(from: extents.count - 2, through: 0, by: -1) { dense[axis] = dense[axis + 1] * extents[axis + 1] }
+          var dense = [Int](repeating: 1, count: extents.count)
+          var columnMajor = dense
+          for axis in stride(from: extents.count - 2, through: 0, by: -1) {
+            dense[axis] = dense[axis + 1] * extents[axis + 1]
+          }
           for axis in 1..<extents.count { columnMajor[axis] = columnMajor[axis - 1] * extents[axis - 1] }
           let type = computeType(dtype)
           let program =
@@ -102,11 +111,13 @@ extension CKernels {
             [Operand(CJ_FLOAT32, slots[0].values(Float.self), strides: [1])], out: dtype)
           runGroup(
             extents, loads: [access(0, CJ_FLOAT32, 0, strides: dense)],
-            stores: [access(1, dtype, 1, offset: 1, strides: columnMajor.map { 2 * $0 })], registers: 2, program, slots: &slots)
+            stores: [access(1, dtype, 1, offset: 1, strides: columnMajor.map { 2 * $0 })], registers: 2, program,
+            slots: &slots)
           let size = elementBytes(dtype)
           var right = true
           for i in 0..<count {
-            var at = 1, rest = i
+            var at = 1
+            var rest = i
             for axis in extents.indices {
               at += rest / dense[axis] * columnMajor[axis] * 2
               rest %= dense[axis]
@@ -133,7 +144,8 @@ extension CKernels {
       var draws = Draws(12)
       for extents in [[7], [5000], [3, 900], [200, 10]] {
         let count = extents.reduce(1, *)
-        let x = draws.floats(count), y = draws.floats(count)
+        let x = draws.floats(count)
+        let y = draws.floats(count)
         let dense = extents.count == 1 ? [1] : [extents[1], 1]
         // 2: x + y -> x;  3: x * y (reads x after x + y is made) -> y;  4: x - (x + y) -> z
         let program = [
@@ -154,7 +166,8 @@ extension CKernels {
     }
 
     @Test func aSwapInPlaceKeepsBothValues() {
-      let x = (0..<3000).map { Float($0) }, y = x.map { -$0 }
+      let x = (0..<3000).map { Float($0) }
+      let y = x.map { -$0 }
       var slots = [x.bytes(), y.bytes()]
       runGroup(
         [3000], loads: [access(0, CJ_FLOAT32, 0, strides: [1]), access(1, CJ_FLOAT32, 1, strides: [1])],
@@ -181,7 +194,10 @@ extension CKernels {
       var draws = Draws(13)
       for count in [100, 4097] {
         let x = draws.floats(count)
-        var program: [cj_instruction] = [], expected = x, registers = 1, last = 0
+        var program: [cj_instruction] = []
+        var expected = x
+        var registers = 1
+        var last = 0
         for i in 0..<100 {
           let constant = Float(draws.uniform())
           program.append(instruction(CJ_CONSTANT, CJ_F32, registers, immediate: UInt64(constant.bitPattern)))

@@ -12,9 +12,18 @@ extension CKernels {
 
     /// All pairs of the special values, then random ones, to an awkward length.
     func pairs<T>(_ values: [T], _ random: () -> T) -> ([T], [T]) {
-      var a: [T] = [], b: [T] = []
-      for x in values { for y in values { a.append(x); b.append(y) } }
-      for _ in 0..<1701 { a.append(random()); b.append(random()) }
+      var a: [T] = []
+      var b: [T] = []
+      for x in values {
+        for y in values {
+          a.append(x)
+          b.append(y)
+        }
+      }
+      for _ in 0..<1701 {
+        a.append(random())
+        b.append(random())
+      }
       return (a, b)
     }
 
@@ -22,10 +31,13 @@ extension CKernels {
       x.isNaN ? y.isNaN : x == y && (x != 0 || x.sign == y.sign)
     }
 
-    func checkFloats<F: BinaryFloatingPoint & BitwiseCopyable>(_ type: cj_type, _ dtype: cj_dtype, _ level: String, _: F.Type) {
+    func checkFloats<F: BinaryFloatingPoint & BitwiseCopyable>(
+      _ type: cj_type, _ dtype: cj_dtype, _ level: String, _: F.Type
+    ) {
       var draws = Draws(4)
       let (a, b) = pairs(Self.floatValues.map { F($0) }) { F(draws.uniform() * pow(10, Double(draws.below(6)))) }
-      let c = a.reversed() as [F], n = a.count
+      let c = a.reversed() as [F]
+      let n = a.count
       func operand(_ x: [F]) -> Operand { Operand(dtype, x, strides: [1]) }
       func unary(_ op: cj_opcode, _ f: (F) -> F) {
         let got = runOne(op, type, extents: [n], [operand(a)], out: dtype).values(F.self)
@@ -51,7 +63,7 @@ extension CKernels {
         if rest == 0 { return F(signOf: y, magnitudeOf: 0) }
         return (rest < 0) != (y < 0) ? rest + y : rest
       }
-      binary(CJ_MAXIMUM) { x, y in x.isNaN || y.isNaN ? .nan : x > y ? x : y }
+      binary(CJ_MAXIMUM) { x, y in x.isNaN || y.isNaN ? .nan : x > y ? x : y }  // of two zeros the second
       binary(CJ_MINIMUM) { x, y in x.isNaN || y.isNaN ? .nan : x < y ? x : y }
       unary(CJ_NEGATE) { -$0 }
       unary(CJ_ABS) { abs($0) }
@@ -85,7 +97,8 @@ extension CKernels {
       let (a, b) = pairs(Self.integerValues.map { I(truncatingIfNeeded: $0) } + [I.min, I.max]) {
         I(truncatingIfNeeded: Int64(draws.below(2001)) - 1000)
       }
-      let c = a.reversed() as [I], n = a.count
+      let c = a.reversed() as [I]
+      let n = a.count
       func operand(_ x: [I]) -> Operand { Operand(dtype, x, strides: [1]) }
       func unary(_ op: cj_opcode, _ f: (I) -> I) {
         #expect(runOne(op, type, extents: [n], [operand(a)], out: dtype).values(I.self) == a.map(f), "\(level) \(op)")
@@ -107,10 +120,14 @@ extension CKernels {
       binary(CJ_SUBTRACT) { $0 &- $1 }
       binary(CJ_MULTIPLY) { $0 &* $1 }
       binary(CJ_REMAINDER, remainder)
-      binary(CJ_FLOOR_DIVIDE) { x, y in y == 0 ? 0 : y == -1 ? 0 &- x : x / y - (x % y != 0 && (x < 0) != (y < 0) ? 1 : 0) }
+      binary(CJ_FLOOR_DIVIDE) { x, y in
+        y == 0 ? 0 : y == -1 ? 0 &- x : x / y - (x % y != 0 && (x < 0) != (y < 0) ? 1 : 0)
+      }
       binary(CJ_POWER) { base, exponent in
         if exponent < 0 { return base == 1 ? 1 : base == -1 ? (exponent & 1 == 0 ? 1 : -1) : 0 }
-        var result: I = 1, square = base, rest = exponent
+        var result: I = 1
+        var square = base
+        var rest = exponent
         while rest > 0 {
           if rest & 1 == 1 { result = result &* square }
           square = square &* square
@@ -158,7 +175,9 @@ extension CKernels {
     @Test func boolOpcodesMatchTheirTables() {
       atEveryLevel { level in
         let n = 131
-        let a = (0..<n).map { UInt8($0 & 1) }, b = (0..<n).map { UInt8($0 >> 1 & 1) }, c = (0..<n).map { UInt8($0 >> 2 & 1) }
+        let a = (0..<n).map { UInt8($0 & 1) }
+        let b = (0..<n).map { UInt8($0 >> 1 & 1) }
+        let c = (0..<n).map { UInt8($0 >> 2 & 1) }
         func run(_ op: cj_opcode, _ operands: [[UInt8]]) -> [UInt8] {
           runOne(op, CJ_B8, extents: [n], operands.map { Operand(CJ_BOOL, $0, strides: [1]) }, out: CJ_BOOL)
         }
@@ -168,6 +187,8 @@ extension CKernels {
         expect(CJ_AND, &)
         expect(CJ_OR, |)
         expect(CJ_XOR, ^)
+        expect(CJ_ADD, |)
+        expect(CJ_MULTIPLY, &)
         expect(CJ_MAXIMUM, |)
         expect(CJ_MINIMUM, &)
         expect(CJ_EQUAL) { $0 == $1 ? 1 : 0 }
@@ -184,14 +205,17 @@ extension CKernels {
     @Test func castsTruncateSaturateAndWrap() {
       atEveryLevel { level in
         var draws = Draws(6)
-        let doubles = Self.floatValues + [2_147_483_647, 2_147_483_648, -2_147_483_648, -2_147_483_649, 9.3e18, -9.3e18]
+        let doubles =
+          Self.floatValues + [2_147_483_647, 2_147_483_648, -2_147_483_648, -2_147_483_649, 9.3e18, -9.3e18]
           + (0..<1000).map { _ in draws.uniform() * 1e12 }
         let floats = doubles.map { Float($0) }
         let integers = Self.integerValues + (0..<1000).map { _ in Int64(bitPattern: draws.bits()) }
         func clamp<I: FixedWidthInteger>(_ x: Double, _: I.Type) -> I {
           x.isNaN ? 0 : I(exactly: x.rounded(.towardZero)) ?? (x < 0 ? I.min : I.max)
         }
-        func cast<T: BitwiseCopyable, R: Equatable & BitwiseCopyable>(_ from: cj_dtype, _ to: cj_dtype, _ values: [T], _ f: (T) -> R) {
+        func cast<T: BitwiseCopyable, R: Equatable & BitwiseCopyable>(
+          _ from: cj_dtype, _ to: cj_dtype, _ values: [T], _ f: (T) -> R
+        ) {
           let got = runOne(
             CJ_CAST, computeType(to), aux: Int(computeType(from).rawValue), extents: [values.count],
             [Operand(from, values, strides: [1])], out: to
@@ -228,7 +252,9 @@ extension CKernels {
       atEveryLevel { level in
         var draws = Draws(7)
         let floats = Self.floatValues.map { Float($0) } + draws.floats(1000) + [65519, 65520, 1e-7, 3e-8]
-        func copy<T: BitwiseCopyable, R: BitwiseCopyable>(_ from: cj_dtype, _ to: cj_dtype, _ values: [T], _: R.Type) -> [R] {
+        func copy<T: BitwiseCopyable, R: BitwiseCopyable>(_ from: cj_dtype, _ to: cj_dtype, _ values: [T], _: R.Type)
+          -> [R]
+        {
           var slots = [values.bytes(), [UInt8](repeating: 0, count: values.count * elementBytes(to))]
           runGroup(
             [values.count], loads: [access(0, from, 0, strides: [1])], stores: [access(1, to, 0, strides: [1])],
@@ -237,7 +263,8 @@ extension CKernels {
         }
         func rounded(_ aux: cj_dtype) -> [Float] {
           runOne(
-            CJ_ROUND, CJ_F32, aux: Int(aux.rawValue), extents: [floats.count], [Operand(CJ_FLOAT32, floats, strides: [1])],
+            CJ_ROUND, CJ_F32, aux: Int(aux.rawValue), extents: [floats.count],
+            [Operand(CJ_FLOAT32, floats, strides: [1])],
             out: CJ_FLOAT32
           ).values(Float.self)
         }
@@ -249,12 +276,15 @@ extension CKernels {
           #expect(brains[i] == UInt16(truncatingIfNeeded: (bits + 0x7fff + (bits >> 16 & 1)) >> 16), "\(level)")
         }
         #expect(zip(copy(CJ_FLOAT16, CJ_FLOAT32, halves, Float.self), rounded(CJ_FLOAT16)).allSatisfy { same($0, $1) })
-        #expect(zip(copy(CJ_BFLOAT16, CJ_FLOAT32, brains, Float.self), rounded(CJ_BFLOAT16)).allSatisfy { same($0, $1) })
-        let words = Self.integerValues.map { Int32(truncatingIfNeeded: $0) } + (0..<500).map { Int32($0 * 977 - 200_000) }
+        #expect(
+          zip(copy(CJ_BFLOAT16, CJ_FLOAT32, brains, Float.self), rounded(CJ_BFLOAT16)).allSatisfy { same($0, $1) })
+        let words =
+          Self.integerValues.map { Int32(truncatingIfNeeded: $0) } + (0..<500).map { Int32($0 * 977 - 200_000) }
         #expect(copy(CJ_INT32, CJ_INT8, words, Int8.self) == words.map { Int8(truncatingIfNeeded: $0) })
         #expect(copy(CJ_INT32, CJ_UINT8, words, UInt8.self) == words.map { UInt8(truncatingIfNeeded: $0) })
         #expect(copy(CJ_INT32, CJ_INT16, words, Int16.self) == words.map { Int16(truncatingIfNeeded: $0) })
-        let small = words.map { Int8(truncatingIfNeeded: $0) }, plain = words.map { UInt8(truncatingIfNeeded: $0) }
+        let small = words.map { Int8(truncatingIfNeeded: $0) }
+        let plain = words.map { UInt8(truncatingIfNeeded: $0) }
         let short = words.map { Int16(truncatingIfNeeded: $0) }
         #expect(copy(CJ_INT8, CJ_INT32, small, Int32.self) == small.map { Int32($0) })
         #expect(copy(CJ_UINT8, CJ_INT32, plain, Int32.self) == plain.map { Int32($0) })

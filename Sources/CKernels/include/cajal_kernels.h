@@ -83,14 +83,15 @@ typedef enum {
                  // saturates, NaN gives 0; int to narrower int wraps; to bool is != 0
   CJ_ROUND,      // dst = a rounded to dtype `aux` (float16, bfloat16: nearest even, in F32;
                  // int8, uint8, int16: wraps, in I32); same compute type
-  // arithmetic: every `type` but B8. Integer arithmetic wraps.
+  // arithmetic: every `type` but B8, where only add (or) and multiply (and) are. Integer arithmetic wraps.
   CJ_ADD, CJ_SUBTRACT, CJ_MULTIPLY,
   CJ_DIVIDE,        // floats only
   CJ_MULTIPLY_ADD,  // dst = round(round(a*b) + c): two roundings, one pass
   CJ_FLOOR_DIVIDE,  // floor(a / b); integers: by zero gives 0
-  CJ_REMAINDER,     // a - floor(a/b)*b, sign of b (Python's %); integers: by zero gives 0
+  CJ_REMAINDER,     // Python's %: a - floor(a/b)*b, exact before one rounding, the sign (of zero too) of b;
+                    // integers: by zero gives 0
   CJ_POWER,         // floats: pow. integers: by squaring, negative exponent gives 0 (1 for base 1, +-1 for base -1)
-  CJ_MAXIMUM, CJ_MINIMUM,  // NaN if either is NaN; B8 too (or, and)
+  CJ_MAXIMUM, CJ_MINIMUM,  // NaN if either is NaN, of equals (two zeros) the second; B8 too (or, and)
   CJ_NEGATE, CJ_ABS, CJ_SIGN,  // sign(NaN) = NaN, sign(+-0) = 0
   // floats only
   CJ_SQRT, CJ_RSQRT, CJ_EXP, CJ_EXPM1, CJ_LOG, CJ_LOG1P, CJ_SIN, CJ_COS, CJ_TANH, CJ_ERF, CJ_SIGMOID,
