@@ -25,7 +25,9 @@ public struct Alias: Operation {
   public var gradient: GradientRule {
     .rule { context in context.operands.indices.map { $0 == 0 ? context.cotangents[0] : nil } }
   }
-  public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] { [operands[0]] }
+  public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] {
+    [isBatched[0] ? operands[0] : operands[0].repeated(batchSize(operands, isBatched))]
+  }
 }
 
 /// Operand 0, whose cotangent the user's rule turns into those of the other operands.
@@ -56,7 +58,8 @@ public struct CustomGradient: Operation {
         }
     }
   }
-  public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] { [operands[0]] }
+  // The rule is of one sample, so it stays with each.
+  public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] { unrolledBatch(self, operands, isBatched) }
 }
 
 /// A copy on another device.

@@ -174,6 +174,7 @@ func batchSize(_ operands: [Value], _ isBatched: [Bool]) -> Int {
 /// The batching rule of last resort: each sample by itself, stacked.
 func unrolledBatch(_ operation: some Operation, _ operands: [Value], _ isBatched: [Bool]) -> [Value] {
   let size = batchSize(operands, isBatched)
+  if size == 0 { return emptyBatch(operation, operands, isBatched) }
   let samples = (0..<size).map { sample in
     recordAll(
       operation,
@@ -182,9 +183,20 @@ func unrolledBatch(_ operation: some Operation, _ operands: [Value], _ isBatched
         return operands[index].sliced(0, from: sample, count: 1).reshaped(to: operands[index].shape.suffix(from: 1))
       })
   }
-  guard let first = samples.first else { return [] }
-  return first.indices.map { result in
+  return samples[0].indices.map { result in
     .concatenated(samples.map { $0[result].reshaped(to: Shape([1]) + $0[result].shape) }, axis: 0)
+  }
+}
+
+/// Of no samples only the results' types are left.
+private func emptyBatch(_ operation: some Operation, _ operands: [Value], _ isBatched: [Bool]) -> [Value] {
+  let types = operands.indices.map { index in
+    isBatched[index] ? TensorType(operands[index].shape.suffix(from: 1), operands[index].dtype) : operands[index].type
+  }
+  do {
+    return try operation.resultTypes(OperandTypes(types)).array.map { .zeros(TensorType(Shape([0]) + $0.shape, $0.dtype)) }
+  } catch {
+    return [errorValue(operation.name, operands, error)]
   }
 }
 
