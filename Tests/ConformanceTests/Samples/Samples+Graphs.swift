@@ -15,9 +15,10 @@ extension Samples {
       [record(Alias(), $0)]
     },
     Sample("customGradient", "of a square", [Operand([2, 3], .float64)], differentiates: [0], isBatched: true) { x in
-      // 2x·g, as differences find it.
       let constant = x[0].stoppingGradient()
-      return [record(CustomGradient { [$0 * constant * .constant(.integer(2), .float64)] }, [x[0].stoppingGradient() * x[0].stoppingGradient(), x[0]])]
+      // 2x·g, as differences find it; itself differentiable.
+      let square = CustomGradient { [$0 * x[0] * .constant(.integer(2), .float64)] }
+      return [record(square, [constant * constant, x[0]])]
     },
     Sample("transfer", "to the reference", [Operand([2, 3], .float32)], needsEngine: true) { [$0[0].transferred(to: .reference)] },
     Sample("transfer", "there and back", [Operand([2, 3], .float32)], needsEngine: true) {
