@@ -8,16 +8,18 @@ struct Output {
 
   /// A line for people; with --json there is none.
   func say(_ line: String) {
-    if !isJSON { print(line) }
+    if !isJSON { write(line) }
   }
 
   /// An event for programs, keys in the order given; without --json there is none.
   func emit(_ event: String, _ fields: KeyValuePairs<String, JSON>) {
     guard isJSON else { return }
     let parts = ["\"event\":\"\(event)\""] + fields.map { "\"\($0.key)\":\($0.value.text)" }
-    print("{" + parts.joined(separator: ",") + "}")
-    fflush(stdout)
+    write("{" + parts.joined(separator: ",") + "}")
   }
+
+  /// Written at once: whoever reads a pipe sees each line when it happens.
+  private func write(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
 
   /// A line that the next one writes over, on a terminal; standard output stays clean.
   func progress(_ line: String) {
@@ -88,13 +90,12 @@ enum Memory {
         return kibibytes * 1024
       }
     #endif
-    var usage = rusage()
     #if canImport(Darwin)
+      var usage = rusage()
       getrusage(RUSAGE_SELF, &usage)
       return usage.ru_maxrss
     #else
-      getrusage(RUSAGE_SELF, &usage)
-      return usage.ru_maxrss * 1024
+      return 0
     #endif
   }
 }

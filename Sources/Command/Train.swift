@@ -26,7 +26,7 @@ struct Train: AsyncParsableCommand {
   @Option(help: "Examples that one step looks at.")
   var batchSize = 128
 
-  @Option(help: "The size of Adam's steps.")
+  @Option(help: "The size of Adam's first step; it shrinks linearly to nothing over the run.")
   var learningRate = 0.001
 
   @Option(help: "Fixes all random numbers: the same seed gives the same weights, bit for bit.")
@@ -75,7 +75,7 @@ struct Train: AsyncParsableCommand {
       softmaxCrossEntropy(model(x), y)
     }
     return try trainer.fit(
-      dataset.train, epochs: epochs, batchSize: batchSize, seed: seed,
+      dataset.train, epochs: epochs, batchSize: batchSize, seed: seed, schedule: { 1 - $0 },
       validate: { try accuracy(of: model, on: dataset.test) }, shouldStop: { Interrupt.wasRequested },
       onEvent: { show($0, output) })
   }

@@ -19,26 +19,27 @@ struct FusionPlan {
 
   init(_ graph: Graph, fuses: Bool, _ work: inout WorkCount) {
     var stage = [Int](repeating: 0, count: graph.instructions.count)
-    var fused = [Bool](repeating: false, count: graph.instructions.count)
+    var kinds: [Kind] = []
+    kinds.reserveCapacity(graph.instructions.count)
     // The stage from which an instruction's results can be read from memory.
     var readable = [Int](repeating: 0, count: graph.instructions.count)
     for (position, instruction) in graph.instructions.enumerated() {
       work.visit(instruction)
       let kind = FusionPlan.kind(instruction)
-      fused[position] = kind == .elementwise
+      kinds.append(kind)
       var own = 0
       for operand in instruction.operands where operand.position >= 0 {
         let producer = operand.instruction
         let joins =
-          fuses && fused[position] && fused[producer]
+          fuses && kind == .elementwise && kinds[producer] == .elementwise
           && graph.instructions[producer].types.first.shape == instruction.types.first.shape
         own = max(own, joins ? stage[producer] : readable[producer])
       }
       stage[position] = own
       readable[position] = kind == .virtual ? own : own + 1
     }
-    isFused = fused
-    steps = FusionPlan.schedule(graph, stage, fused, fuses)
+    isFused = kinds.map { $0 == .elementwise }
+    steps = FusionPlan.schedule(graph, stage, kinds, fuses)
   }
 
   private enum Kind {
@@ -58,27 +59,30 @@ struct FusionPlan {
     }
   }
 
-  private static func schedule(_ graph: Graph, _ stage: [Int], _ fused: [Bool], _ fuses: Bool) -> [[Int]] {
+  /// Stage by stage: what is not computed comes first, since groups of its stage read it.
+  private static func schedule(_ graph: Graph, _ stage: [Int], _ kinds: [Kind], _ fuses: Bool) -> [[Int]] {
     struct GroupKey: Hashable {
       let stage: Int
       let shape: Shape
     }
-    var stages = [[[Int]]](repeating: [], count: (stage.max() ?? 0) + 1)
+    let stageCount = (stage.max() ?? 0) + 1
+    var virtual = [[[Int]]](repeating: [], count: stageCount)
+    var computed = [[[Int]]](repeating: [], count: stageCount)
     var open: [GroupKey: Int] = [:]
     for position in graph.instructions.indices {
       let level = stage[position]
-      guard fused[position], fuses else {
-        stages[level].append([position])
+      if kinds[position] == .virtual {
+        virtual[level].append([position])
         continue
       }
       let key = GroupKey(stage: level, shape: graph.instructions[position].types.first.shape)
-      if let group = open[key], stages[level][group].count < groupLimit {
-        stages[level][group].append(position)
-      } else {
-        stages[level].append([position])
-        open[key] = stages[level].count - 1
+      if fuses, kinds[position] == .elementwise, let group = open[key], computed[level][group].count < groupLimit {
+        computed[level][group].append(position)
+        continue
       }
+      computed[level].append([position])
+      if fuses, kinds[position] == .elementwise { open[key] = computed[level].count - 1 }
     }
-    return stages.flatMap { $0 }
+    return zip(virtual, computed).flatMap { $0 + $1 }
   }
 }

@@ -160,6 +160,7 @@ extension Engine {
       var released: [Value] = []
       var again: [Node] = []
       var index = 0
+      for node in run.interior { node.set(.pending, .none) }
       for (number, node) in run.outputs.enumerated() {
         let results = index..<index + node.types.count
         index = results.upperBound

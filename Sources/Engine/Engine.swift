@@ -241,6 +241,9 @@ public final class Engine: Sendable {
       if walk.isSymbolic { return .nothing }
       if !walk.transfers.isEmpty { return .transfers(walk.transfers.map { Run(claiming: $0) }) }
       let run = Run(walk, targets: pending, fallbacks: fallbacks)
+      // Nodes inside the graph that nothing else refers to are claimed too: they are not pending
+      // any more, and nobody can wait for them.
+      for node in run.interior { node.set(.claimed, .none) }
       for node in run.outputs { node.set(.claimed, .run(run)) }
       let plan = cache.find(walk.key)
       // The nodes' marks are this walk's only while the lock is held.

@@ -10,6 +10,13 @@ public struct ModelFileError: Error, CustomStringConvertible, Sendable {
   public let path: String
   public let problem: String
   public let remedy: String
+
+  public init(path: String, problem: String, remedy: String) {
+    self.path = path
+    self.problem = problem
+    self.remedy = remedy
+  }
+
   public var description: String { "\(path): \(problem). \(remedy)." }
 }
 

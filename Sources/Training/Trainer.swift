@@ -30,6 +30,7 @@ public final class Trainer<Model: Module>: Sendable {
   /// Trains for `epochs` passes over `data`, each in an order of its own that `seed` says.
   ///
   /// - Parameters:
+  ///   - schedule: a factor for the optimizer's learning rate, from the fraction of the run that is done.
   ///   - validate: called after each epoch; what it returns stands in the epoch's report.
   ///   - shouldStop: asked after each step; the run then ends early, with everything learned so far.
   ///   - onEvent: hears of everything.
@@ -37,11 +38,14 @@ public final class Trainer<Model: Module>: Sendable {
   @discardableResult
   public func fit(
     _ data: LabeledData, epochs: Int, batchSize: Int = 128, seed: UInt64 = 0,
+    schedule: @escaping (_ progress: Double) -> Double = { _ in 1 },
     validate: (() throws -> Double)? = nil, shouldStop: () -> Bool = { false },
     onEvent: (TrainingEvent) -> Void = { _ in }
   ) throws -> TrainingReport {
     try eval(model.trainableParameters.filter { $0.shape != nil }.map(\.value))
-    var run = Progress(epochs: epochs, steps: data.batches(of: batchSize).count)
+    var run = Progress(
+      epochs: epochs, steps: data.batches(of: batchSize).count, learningRate: optimizer.learningRate, schedule: schedule)
+    defer { optimizer.learningRate = run.learningRate }
     onEvent(.started(epochs: epochs, steps: run.stepsPerEpoch, examples: data.count))
     for epoch in 1...max(1, epochs) where epochs > 0 && !run.wasStopped {
       let batches = data.batches(of: batchSize, shuffled: true, seed: seed, epoch: epoch)
@@ -67,6 +71,7 @@ public final class Trainer<Model: Module>: Sendable {
     var examples = 0
     var steps = 0
     for (x, y) in batches {
+      optimizer.learningRate = run.scheduledLearningRate
       let loss = meter.measure { () -> Tensor in
         let (loss, gradients) = valueAndGradient(of: model) { step(model, x, y) }
         optimizer.update(model, gradients)
@@ -110,6 +115,8 @@ public final class Trainer<Model: Module>: Sendable {
 private struct Progress {
   let epochs: Int
   let stepsPerEpoch: Int
+  let learningRate: Double
+  private let schedule: (Double) -> Double
   var stepsDone = 0
   var epochsDone = 0
   var seconds = 0.0
@@ -118,9 +125,15 @@ private struct Progress {
   private var epochStart = ContinuousClock.now
   private var lastReport = ContinuousClock.now
 
-  init(epochs: Int, steps: Int) {
+  init(epochs: Int, steps: Int, learningRate: Double, schedule: @escaping (Double) -> Double) {
     self.epochs = epochs
     stepsPerEpoch = steps
+    self.learningRate = learningRate
+    self.schedule = schedule
+  }
+
+  var scheduledLearningRate: Double {
+    learningRate * schedule(Double(stepsDone) / Double(max(1, epochs * stepsPerEpoch)))
   }
 
   mutating func beginEpoch() {
