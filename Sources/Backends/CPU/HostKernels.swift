@@ -26,22 +26,30 @@ enum HostKernels {
     _ operation: any Operation, _ operands: [Placement], _ results: [Int?], _ types: ResultTypes
   ) -> Kernel {
     if let check = operation as? CheckIndices { return makeCheck(check, operands[0]) }
-    guard let result = results[0] else { return nothing }
-    if types.first.shape.count == 0 { return nothing }
+    let isEmpty = types.array.allSatisfy { $0.shape.count == 0 }
+    if isEmpty, !operation.isFallible, !operation.hasEffect { return nothing }
+    if let result = results[0], let kernel = kernel(of: operation, operands, result, types.first) { return kernel }
+    return makeLoops(operation, operands, results, types)
+  }
+
+  /// The operation's own kernel, or `nil` for one that runs by its definition.
+  private static func kernel(
+    of operation: any Operation, _ operands: [Placement], _ result: Int, _ type: TensorType
+  ) -> Kernel? {
     switch operation {
     case let matmul as MatMul: return makeMatMul(matmul, operands[0], operands[1], result)
     case let reduce as Reduce: return makeReduce(reduce, operands[0], result)
     case let reduce as ArgReduce: return makeArgReduce(reduce, operands[0], result)
     case let slice as Slice: return makeSlice(slice.part, operands, result)
-    case let update as Update: return makeUpdate(update.part, operands, result, types.first)
-    case let concatenate as Concatenate: return makeConcatenate(concatenate.axis, operands, result, types.first)
-    case let pad as Pad: return makePad(pad, operands, result, types.first)
+    case let update as Update: return makeUpdate(update.part, operands, result, type)
+    case let concatenate as Concatenate: return makeConcatenate(concatenate.axis, operands, result, type)
+    case let pad as Pad: return makePad(pad, operands, result, type)
     case let gather as Gather: return makeGather(gather.axis, operands, result)
     case let gather as GatherAlong: return makeGatherAlong(gather.axis, operands, result)
     case let scatter as ScatterAdd: return makeScatterAdd(scatter.axis, operands, result)
     case let scatter as ScatterAddAlong: return makeScatterAddAlong(scatter.axis, operands, result)
     case let random as Random: return makeRandom(random, operands, result)
-    default: return makeLoops(operation, operands, results, types)
+    default: return nil
     }
   }
 

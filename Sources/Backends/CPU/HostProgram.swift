@@ -92,8 +92,12 @@ final class HostProgram: Sendable {
 
   private func failure(_ mismatch: Mismatch, at index: Int) -> RunFailure {
     let step = program.steps[index]
+    var operands: [TensorType] = []
+    if case .operation(_, let placements, _, _) = step.kind {
+      operands = placements.map { TensorType($0.view.shape, $0.dtype) }
+    }
     return RunFailure(
-      mismatch.found(running: step.name, module: step.path), failedOutputs: program.outputsDepending(onStep: index))
+      mismatch.found(running: step.name, operands: operands, module: step.path), failedOutputs: program.outputsDepending(onStep: index))
   }
 
   private func home(
