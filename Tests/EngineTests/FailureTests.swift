@@ -1,0 +1,117 @@
+import CajalBackends
+import CajalBase
+import CajalEngine
+import CajalNN
+import CajalOptimizers
+import CajalTensor
+import Testing
+
+/// A step happens whole or not at all. Serialised: faults are injected into the one fake device.
+@Suite(.serialized) struct FailureTests {
+  @Test(arguments: Device.all)
+  func aLabelOutOfRangeLeavesTheWeightsAndTheNextStepWorks(_ device: Device) throws {
+    try withDevice(device) { () throws -> Void in
+      let model = withSeed(1) { Classifier() }
+      let twin = withSeed(1) { Classifier() }
+      let (optimizer, other) = (Adam(learningRate: 0.01), Adam(learningRate: 0.01))
+      let (x, y) = makeBatch()
+      let bad = Tensor((0..<12).map { $0 == 7 ? 99 : 0 })
+      step(model, optimizer, x, y)
+      step(twin, other, x, y)
+      let loss = step(model, optimizer, x, bad)
+      let error = #expect(throws: TensorError.self) { try loss.item() }
+      #expect(error?.kind == .index)
+      #expect(error?.problem.contains("label 99 at position 7 is outside 0..<4") == true)
+      let (kept, expected) = (try model.weights(), try twin.weights())
+      #expect(kept == expected)
+      step(model, optimizer, x, y)
+      step(twin, other, x, y)
+      let (next, both) = (try model.weights(), try twin.weights())
+      #expect(next == both)
+    }
+  }
+
+  @Test func anUnreadFailedStepIsThrownOnceByTheNextRead() throws {
+    let model = withSeed(1) { Classifier() }
+    let optimizer = SGD(learningRate: 0.1, momentum: 0.9)
+    let (x, y) = makeBatch()
+    step(model, optimizer, x, y)
+    step(model, optimizer, x, Tensor([Int](repeating: -1, count: 12)))
+    let loss = step(model, optimizer, x, y)
+    #expect(throws: TensorError.self) { try loss.item() }
+    #expect(try loss.item().isFinite)
+    #expect(try model.weights().allSatisfy(\.isFinite))
+  }
+
+  @Test func noMemoryInTheMiddleOfAStepLeavesTheWeights() throws {
+    guard let fake = Engine.shared.fake else { return }
+    defer { fake.inject(.init()) }
+    try withDevice(.fake) {
+      // Every allocation of the step fails once.
+      for failing in 0..<40 {
+        let model = withSeed(1) { Classifier() }
+        let twin = withSeed(1) { Classifier() }
+        let (optimizer, other) = (Adam(learningRate: 0.01), Adam(learningRate: 0.01))
+        let (x, y) = makeBatch()
+        step(model, optimizer, x, y)
+        step(twin, other, x, y)
+        let before = try twin.weights()
+        #expect(try model.weights() == before)
+        fake.inject(.init(allocation: failing))
+        let loss = step(model, optimizer, x, y)
+        let outcome = Result { try loss.item() }
+        fake.inject(.init())
+        switch outcome {
+        case .failure(let error):
+          #expect((error as? TensorError)?.kind == .memory)
+          #expect(try model.weights() == before)
+          step(model, optimizer, x, y)
+        case .success: break
+        }
+        step(twin, other, x, y)
+        #expect(try model.weights() == twin.weights(), "allocation \(failing)")
+      }
+    }
+  }
+
+  @Test func aDeviceThatFailsLeavesTheWeights() throws {
+    guard let fake = Engine.shared.fake else { return }
+    defer { fake.inject(.init()) }
+    try withDevice(.fake) {
+      let model = withSeed(1) { Classifier() }
+      let optimizer = Adam(learningRate: 0.01)
+      let (x, y) = makeBatch()
+      step(model, optimizer, x, y)
+      let before = try model.weights()
+      fake.inject(.init(run: 0))
+      let loss = step(model, optimizer, x, y)
+      #expect(throws: TensorError.self) { try loss.item() }
+      #expect(try model.weights() == before)
+      #expect(try step(model, optimizer, x, y).item().isFinite)
+    }
+  }
+
+  @Test func whatRanBesideAFailureIsNotLost() throws {
+    let good = Tensor([1.0, 2]).exp()
+    let bad = Tensor([1.0, 2]).take(Tensor([5]))
+    #expect(throws: TensorError.self) { try eval(good, bad) }
+    #expect(try good.scalars(Float.self).count == 2)
+    #expect(throws: TensorError.self) { try bad.item() }
+    #expect(throws: TensorError.self) { try (bad + 1).item() }
+  }
+
+  @Test func devicesDoNotMix() throws {
+    let here = Tensor([1.0])
+    let there = withDevice(.fake) { Tensor([2.0]) }
+    let error = #expect(throws: TensorError.self) { try (here + there).item() }
+    #expect(error?.kind == .device)
+    #expect(try (here + there.to(.cpu)).item() == 3)
+    #expect(try (here.to(.fake) + there).to(.reference).item() == 3)
+  }
+
+  @Test func gradientsComeBackThroughATransfer() throws {
+    let gradient = gradient(at: Tensor([3.0])) { x in (x.to(.fake) * x.to(.fake)).to(.cpu).sum() }
+    #expect(try gradient.item() == 6)
+    #expect(gradient.device == .cpu)
+  }
+}
