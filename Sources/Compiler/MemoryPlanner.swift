@@ -9,7 +9,7 @@ enum MemoryPlanner {
 
   static func plan(_ program: inout Program, _ work: inout WorkCount) {
     let lifetimes = Lifetimes(program, &work)
-    assignOutputs(&program, lifetimes)
+    assignOutputs(&program, lifetimes, &work)
     assignArena(&program, lifetimes, &work)
   }
 
@@ -34,16 +34,22 @@ enum MemoryPlanner {
 
   // MARK: Outputs
 
-  private static func assignOutputs(_ program: inout Program, _ lifetimes: Lifetimes) {
+  private static func assignOutputs(_ program: inout Program, _ lifetimes: Lifetimes, _ work: inout WorkCount) {
     // Inputs that an output shows as they are must not be written.
     let shown = Set(program.outputs.map(\.buffer))
-    var taken = Set<Int>()
+    var donors: [Int: ReplaceableLoads] = [:]
     for buffer in program.buffers.indices {
       guard case .output = program.buffers[buffer].home else { continue }
+      work.visits += 1
       program.buffers[buffer].home = .output(program.outputBlocks.count)
       program.outputBlocks.append(program.buffers[buffer].byteCount)
-      let donor = donatedInput(for: buffer, program, lifetimes, shown: shown, taken: taken)
-      if let donor { taken.insert(donor) }
+      let index = lifetimes.first[buffer]
+      guard index != Int.max, index >= lifetimes.firstSafeStep else {
+        program.donations.append(nil)
+        continue
+      }
+      let donor = donors[index, default: donatedInputs(at: index, program, lifetimes, shown: shown, &work)]
+        .take(program.buffers[buffer].byteCount)
       program.donations.append(donor.map { inputNumber($0, program) })
     }
   }
@@ -53,16 +59,13 @@ enum MemoryPlanner {
     preconditionFailure("buffer \(buffer) is no input")
   }
 
-  /// An input of the same size that the step which writes `buffer` is the last to read, element
-  /// by element.
-  private static func donatedInput(
-    for buffer: Int, _ program: Program, _ lifetimes: Lifetimes, shown: Set<Int>, taken: Set<Int>
-  ) -> Int? {
-    let index = lifetimes.first[buffer]
-    guard index != Int.max, index >= lifetimes.firstSafeStep, case .group(let group) = program.steps[index].kind else { return nil }
-    return group.replaceableLoads(for: program.buffers[buffer].byteCount, program).first { candidate in
-      guard case .input = program.buffers[candidate].home else { return false }
-      return lifetimes.last[candidate] == index && !shown.contains(candidate) && !taken.contains(candidate)
+  /// Inputs that step `index` is the last to read, element by element.
+  private static func donatedInputs(
+    at index: Int, _ program: Program, _ lifetimes: Lifetimes, shown: Set<Int>, _ work: inout WorkCount
+  ) -> ReplaceableLoads {
+    ReplaceableLoads(program.steps[index], program, &work) { buffer in
+      guard case .input = program.buffers[buffer].home else { return false }
+      return lifetimes.last[buffer] == index && !shown.contains(buffer)
     }
   }
 
@@ -80,9 +83,12 @@ enum MemoryPlanner {
         work.visits += 1
         if case .arena(let offset) = program.buffers[buffer].home { arena.free(offset, program.buffers[buffer].byteCount) }
       }
+      var reusable = ReplaceableLoads(step, program, &work) { buffer in
+        isArena(program.buffers[buffer]) && lifetimes.last[buffer] == index && lifetimes.first[buffer] < index
+      }
       for buffer in step.writes where isArena(program.buffers[buffer]) && lifetimes.first[buffer] == index {
         work.visits += 1
-        if let old = replaceable(step, buffer, program, lifetimes, at: index, replaced), case .arena(let offset) = program.buffers[old].home {
+        if let old = reusable.take(program.buffers[buffer].byteCount), case .arena(let offset) = program.buffers[old].home {
           replaced.insert(old)
           program.buffers[buffer].home = .arena(offset)
         } else {
@@ -96,17 +102,6 @@ enum MemoryPlanner {
   private static func isArena(_ buffer: Program.Buffer) -> Bool {
     if case .arena = buffer.home { return true }
     return false
-  }
-
-  /// A buffer in the arena that this step is the last to read, and may write over.
-  private static func replaceable(
-    _ step: Step, _ buffer: Int, _ program: Program, _ lifetimes: Lifetimes, at index: Int, _ replaced: Set<Int>
-  ) -> Int? {
-    guard case .group(let group) = step.kind else { return nil }
-    return group.replaceableLoads(for: program.buffers[buffer].byteCount, program).first { candidate in
-      isArena(program.buffers[candidate]) && lifetimes.last[candidate] == index && !replaced.contains(candidate)
-        && lifetimes.first[candidate] < index
-    }
   }
 
   /// Offsets by size class: freed blocks are used again by buffers of their class or a little less.
@@ -133,24 +128,38 @@ enum MemoryPlanner {
   }
 }
 
-extension FusedGroup {
-  /// Buffers of `byteCount` that every load reads exactly as a store would write: whole, in order,
-  /// and in elements of the same size.
-  fileprivate func replaceableLoads(for byteCount: Int, _ program: Program) -> [Int] {
+/// Buffers that a step may write over, by size: each load of theirs reads exactly as a store would
+/// write, whole, in order and in elements of the same size.
+private struct ReplaceableLoads {
+  private var buffers: [Int: [Int]] = [:]
+
+  /// Those of `step` that pass `isFree`. Each is given once, in the order of the loads.
+  init(_ step: Step, _ program: Program, _ work: inout WorkCount, where isFree: (Int) -> Bool) {
+    guard case .group(let group) = step.kind else { return }
+    work.visits += group.loads.count
+    let count = group.space.count
+    let canonical = group.canonicalStrides
     var verdicts: [Int: Bool] = [:]
     var order: [Int] = []
-    for load in loads {
+    for load in group.loads {
       guard let buffer = load.placement.buffer else { continue }
       if verdicts[buffer] == nil { order.append(buffer) }
-      let isWhole = load.placement.view.offset == 0 && load.strides == canonicalStrides
-      let fits = space.count * load.placement.dtype.byteCount == byteCount && program.buffers[buffer].byteCount == byteCount
-      verdicts[buffer] = (verdicts[buffer] ?? true) && isWhole && fits
+      let isWhole = load.placement.view.offset == 0 && load.strides == canonical
+      let fits = count * load.placement.dtype.byteCount == program.buffers[buffer].byteCount
+      verdicts[buffer] = (verdicts[buffer] ?? isFree(buffer)) && isWhole && fits
     }
-    return order.filter { verdicts[$0] == true }
+    for buffer in order.reversed() where verdicts[buffer] == true {
+      buffers[program.buffers[buffer].byteCount, default: []].append(buffer)
+    }
   }
 
+  /// One of `byteCount` bytes.
+  mutating func take(_ byteCount: Int) -> Int? { buffers[byteCount]?.popLast() }
+}
+
+extension FusedGroup {
   /// Row-major strides, 0 along axes of extent 1 as in broadcast loads.
-  private var canonicalStrides: [Int] {
+  fileprivate var canonicalStrides: [Int] {
     let strides = space.strides
     return strides.indices.map { space[$0] == 1 ? 0 : strides[$0] }
   }
