@@ -23,6 +23,8 @@ struct FusionPlan {
     kinds.reserveCapacity(graph.instructions.count)
     // The stage from which an instruction's results can be read from memory.
     var readable = [Int](repeating: 0, count: graph.instructions.count)
+    // Effects keep their order: each waits for the one before.
+    var nextEffect = 0
     for (position, instruction) in graph.instructions.enumerated() {
       work.visit(instruction)
       let kind = FusionPlan.kind(instruction)
@@ -34,6 +36,10 @@ struct FusionPlan {
           fuses && kind == .elementwise && kinds[producer] == .elementwise
           && graph.instructions[producer].types.first.shape == instruction.types.first.shape
         own = max(own, joins ? stage[producer] : readable[producer])
+      }
+      if instruction.operation.hasEffect {
+        own = max(own, nextEffect)
+        nextEffect = own + 1
       }
       stage[position] = own
       readable[position] = kind == .virtual ? own : own + 1

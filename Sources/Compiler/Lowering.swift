@@ -290,16 +290,18 @@ struct Lowering {
   // MARK: Order
 
   /// Whatever can fail, and what it needs, comes before the rest: a failed run has then not
-  /// written into memory that it was given.
+  /// written into memory that it was given. Effects stay in their order.
   private mutating func orderFallibleFirst() {
     guard steps.contains(where: \.isFallible) else { return }
     var needed = Set<Int>()
     var isFirst = [Bool](repeating: false, count: steps.count)
+    var hasFirstEffect = false
     for index in steps.indices.reversed() {
       let step = steps[index]
-      if step.isFallible || step.writes.contains(where: { needed.contains($0) }) {
+      if step.isFallible || step.writes.contains(where: { needed.contains($0) }) || step.hasEffect && hasFirstEffect {
         isFirst[index] = true
         needed.formUnion(step.reads)
+        hasFirstEffect = hasFirstEffect || step.hasEffect
       }
     }
     steps = steps.indices.filter { isFirst[$0] }.map { steps[$0] } + steps.indices.filter { !isFirst[$0] }.map { steps[$0] }

@@ -67,6 +67,14 @@ public struct Step: Sendable {
   public var isFallible: Bool
   public var path: ModulePath?
 
+  /// Whether it does something besides its writes.
+  public var hasEffect: Bool {
+    switch kind {
+    case .operation(let operation, _, _, _), .loop(let operation, _, _, _, _, _): operation.hasEffect
+    case .group, .copy: false
+    }
+  }
+
   public var name: String {
     switch kind {
     case .group(let group): "group of \(group.nodeCount)"

@@ -16,6 +16,7 @@ public struct Scan: Operation {
   public var name: String { "scan" }
   public var subgraphs: [Graph] { [signature.body] }
   public var isFallible: Bool { signature.body.instructions.contains { $0.operation.isFallible } }
+  public var hasEffect: Bool { signature.body.instructions.contains { $0.operation.hasEffect } }
 
   public func encode(into key: inout PlanKey) {
     key.write(signature.carries)
