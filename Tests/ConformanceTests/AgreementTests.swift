@@ -35,7 +35,9 @@ import Testing
       let expected = try Machine.cpu.run(graph, inputs)
       for machine in [Machine.cpuUnfused, .cpuDonated, .fake] {
         for (index, (a, b)) in zip(try machine.run(graph, inputs), expected).enumerated() {
-          if let difference = bitDifference(a, b) { Issue.record("\(sample.name) on \(machine), result \(index): \(difference)") }
+          if let difference = bitDifference(a, b) {
+            Issue.record("\(sample.name) on \(machine), result \(index): \(difference)")
+          }
         }
       }
     }

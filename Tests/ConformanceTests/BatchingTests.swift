@@ -8,7 +8,9 @@ import Testing
 @Suite struct BatchingTests {
   private static let batch = 3
 
-  @Test(arguments: Samples.byOperation.keys.filter { name in Samples.byOperation[name]!.contains(where: \.isBatched) }.sorted())
+  @Test(
+    arguments: Samples.byOperation.keys.filter { name in Samples.byOperation[name]!.contains(where: \.isBatched) }
+      .sorted())
   func batchedIsEachByItself(_ operation: String) throws {
     for sample in Samples.byOperation[operation] ?? [] where sample.isBatched {
       do { try check(sample) } catch { Issue.record("\(sample.name): \(error)") }
@@ -29,7 +31,10 @@ import Testing
     let starts = placeholderValue(TensorType([0], .int64), device: .cpu, trace: trace)
     let slice = Slice(Part(axes: [0], extents: [2], steps: [1]))
     #expect(slice.batched([x, starts], [true, true]).map(\.type) == [TensorType([0, 2, 3], .float32)])
-    #expect(slice.batched([x, .constant(.integer(1), .int64)], [true, false]).map(\.type) == [TensorType([0, 2, 3], .float32)])
+    #expect(
+      slice.batched([x, .constant(.integer(1), .int64)], [true, false]).map(\.type) == [
+        TensorType([0, 2, 3], .float32)
+      ])
   }
 
   @Test func aBatchedCustomGradientKeepsItsRule() throws {
@@ -61,7 +66,8 @@ import Testing
   }
 
   private func compare(
-    _ sample: Sample, _ node: Node, _ isBatched: [Bool], _ draws: [[HostTensor]], _ expected: [[HostTensor]], _ inputs: [Value]
+    _ sample: Sample, _ node: Node, _ isBatched: [Bool], _ draws: [[HostTensor]], _ expected: [[HostTensor]],
+    _ inputs: [Value]
   ) throws {
     let trace = Trace(depth: 0)
     let numbers = isBatched.indices.map { index in isBatched[index] ? stack(draws.map { $0[index] }) : draws[0][index] }
@@ -81,7 +87,8 @@ import Testing
   }
 
   /// The operation by itself.
-  private func apply(_ node: Node, _ numbers: [HostTensor], _ sample: Sample, _ inputs: [Value]) throws -> [HostTensor] {
+  private func apply(_ node: Node, _ numbers: [HostTensor], _ sample: Sample, _ inputs: [Value]) throws -> [HostTensor]
+  {
     let trace = Trace(depth: 0)
     let values = numbers.map { placeholderValue($0.type, device: .cpu, trace: trace) }
     let results = open(node.operation, values)

@@ -7,9 +7,11 @@ import CajalOperations
 struct Gate {
   /// Operations through which no gradient flows, and why.
   static let withoutGradient: [String: String] = [
-    "floorDivide": "constant almost everywhere", "sign": "constant almost everywhere", "floor": "constant almost everywhere",
+    "floorDivide": "constant almost everywhere", "sign": "constant almost everywhere",
+    "floor": "constant almost everywhere",
     "ceil": "constant almost everywhere", "round": "constant almost everywhere",
-    "equal": "gives bool", "notEqual": "gives bool", "less": "gives bool", "lessEqual": "gives bool", "greater": "gives bool",
+    "equal": "gives bool", "notEqual": "gives bool", "less": "gives bool", "lessEqual": "gives bool",
+    "greater": "gives bool",
     "greaterEqual": "gives bool",
     "and": "takes no floats", "or": "takes no floats", "xor": "takes no floats", "not": "takes no floats",
     "constant": "has no operands", "iota": "has no operands",

@@ -27,14 +27,17 @@ import Testing
       for (input, gradient) in zip(inputs, reverse(seeds, inputs: inputs, in: nil)) {
         guard let gradient else { continue }
         if let error = gradient.failure { Issue.record("\(sample.name): \(error)") }
-        if gradient.type != input.type, gradient.failure == nil { Issue.record("\(sample.name): \(gradient.type) for \(input.type)") }
+        if gradient.type != input.type, gradient.failure == nil {
+          Issue.record("\(sample.name): \(gradient.type) for \(input.type)")
+        }
         if !input.dtype.isFloat { Issue.record("\(sample.name): a cotangent for \(input.type)") }
       }
     }
   }
 
   @Test func tiesShareTheGradientOfMaximumAndMinimumEqually() throws {
-    let x = HostTensor([3, 1, 3, 3] as [Double]), y = HostTensor([3, 2, 0, 5] as [Double])
+    let x = HostTensor([3, 1, 3, 3] as [Double])
+    let y = HostTensor([3, 2, 0, 5] as [Double])
     for function in [ElementwiseFunction.maximum, .minimum] {
       let found = try gradients([x, y]) { record(Elementwise(function), $0) }
       #expect(found[0].floats == (function === ElementwiseFunction.maximum ? [0.5, 0, 1, 0] : [0.5, 1, 0, 1]))
@@ -48,7 +51,8 @@ import Testing
     let zeros = HostTensor([0, -0.0] as [Double])
     #expect(try gradients([zeros]) { $0[0].relu() }[0].floats == [0, 0])
     #expect(try gradients([zeros]) { $0[0].abs() }[0].floats == [0, 0])
-    let base = HostTensor([0, 0, 2] as [Double]), exponent = HostTensor([0, 2, 0] as [Double])
+    let base = HostTensor([0, 0, 2] as [Double])
+    let exponent = HostTensor([0, 2, 0] as [Double])
     let found = try gradients([base, exponent]) { Value.power($0[0], $0[1]) }
     #expect(found[0].floats == [0, 0, 0])
     #expect(found[1].floats[0] == 0 && found[1].floats[1] == 0 && found[1].floats[2] > 0.69)
@@ -57,7 +61,9 @@ import Testing
   @Test func gradientsAddUpWhereAnIndexRepeats() throws {
     let x = HostTensor([1, 2, 3] as [Double])
     let found = try gradients([x]) { x in
-      let indices = Value.concatenated([.constant(.integer(2), .int64).broadcast(to: [3]), .constant(.integer(-3), .int64).broadcast(to: [1])], axis: 0)
+      let indices = Value.concatenated(
+        [.constant(.integer(2), .int64).broadcast(to: [3]), .constant(.integer(-3), .int64).broadcast(to: [1])], axis: 0
+      )
       return record(Gather(axis: 0), [x[0], indices])
     }
     #expect(found[0].floats == [1, 0, 3])
@@ -92,5 +98,6 @@ extension HostTensor {
 }
 
 extension Samples {
-  static let differentiable = byOperation.mapValues { $0.filter { !$0.differentiates.isEmpty && !$0.needsEngine } }.filter { !$0.value.isEmpty }
+  static let differentiable = byOperation.mapValues { $0.filter { !$0.differentiates.isEmpty && !$0.needsEngine } }
+    .filter { !$0.value.isEmpty }
 }

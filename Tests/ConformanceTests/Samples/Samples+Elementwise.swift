@@ -43,7 +43,9 @@ extension Samples {
     Case(.divide, .exact, any, any, smooth: [any, away]),
     Case(.multiplyAdd, .exact, any, any, any, smooth: [any, any, any]),
     Case(.floorDivide, .exact, .uniform(-9...9), any),
-    Case(.remainder, .exact, .uniform(-9...9), any, smooth: [.list([2.3, -1.2, 7.1, -4.4, 0.7, 5.0]), .list([0.9, -1.7, 2.6])]),
+    Case(
+      .remainder, .exact, .uniform(-9...9), any,
+      smooth: [.list([2.3, -1.2, 7.1, -4.4, 0.7, 5.0]), .list([0.9, -1.7, 2.6])]),
     Case(
       .power, .ulps(4), positive, any, smooth: [positive, .uniform(-2...3)],
       integers: [.uniform(-4...4), .uniform(-3...9)]),
@@ -102,7 +104,9 @@ extension Samples.Case {
   /// The dtype that shapes and layouts are tried with.
   private var main: DType { dtypes.contains(.float32) ? .float32 : .int32 }
 
-  private func operand(_ index: Int, _ shape: Shape, _ dtype: DType, _ fill: Fill, _ layout: Operand.Layout = .contiguous)
+  private func operand(
+    _ index: Int, _ shape: Shape, _ dtype: DType, _ fill: Fill, _ layout: Operand.Layout = .contiguous
+  )
     -> Operand
   {
     let isCondition = function.hasCondition && index == 0
@@ -114,7 +118,9 @@ extension Samples.Case {
     differentiates: [Int] = [], isBatched: Bool = false
   ) -> Sample {
     let operands = (0..<function.arity).map { index in
-      operand(index, shapes[index % shapes.count], dtype, fills[index], layouts.isEmpty ? .contiguous : layouts[index % layouts.count])
+      operand(
+        index, shapes[index % shapes.count], dtype, fills[index],
+        layouts.isEmpty ? .contiguous : layouts[index % layouts.count])
     }
     let function = self.function
     // Integers are exact whatever the function.
@@ -130,17 +136,23 @@ extension Samples.Case {
     }
     for shape in Samples.shapes { list.append(sample("\(main)\(shape)", [shape], main, fills)) }
     for layout in Samples.layouts {
-      list.append(sample("\(layout)", [[4, 6]], main, fills, [layout, .contiguous, .transposed], isBatched: layout == .transposed))
+      list.append(
+        sample(
+          "\(layout)", [[4, 6]], main, fills, [layout, .contiguous, .transposed], isBatched: layout == .transposed))
     }
     if hasEdges, dtypes.contains(.float32) {
       for dtype in Samples.floats {
         // Extents of 23 and 24 turn the edges against each other.
         list.append(sample("edges of \(dtype)", [[23], [5, 23], [23]], dtype, fills.map { _ in .wide }))
-        if function.arity > 1 { list.append(sample("edge pairs of \(dtype)", [[23, 1], [23], []], dtype, fills.map { _ in .wide })) }
+        if function.arity > 1 {
+          list.append(sample("edge pairs of \(dtype)", [[23, 1], [23], []], dtype, fills.map { _ in .wide }))
+        }
       }
     }
     if function.arity > 1 {
-      let pairs: [[Shape]] = [[[3, 1], [1, 4]], [[2, 3, 4], [4]], [[], [2, 3]], [[0, 3], [1, 3]], [[4, 1, 3], [2, 1], [5, 1, 1, 1]]]
+      let pairs: [[Shape]] = [
+        [[3, 1], [1, 4]], [[2, 3, 4], [4]], [[], [2, 3]], [[0, 3], [1, 3]], [[4, 1, 3], [2, 1], [5, 1, 1, 1]],
+      ]
       for shapes in pairs { list.append(sample("broadcasts \(shapes)", shapes, main, fills, isBatched: true)) }
     }
     return list + gradientSamples
@@ -152,7 +164,8 @@ extension Samples.Case {
     var list = [
       sample("gradient", [[2, 3]], .float64, smooth, differentiates: checked, isBatched: true),
       sample("gradient of a scalar", [[]], .float64, smooth, differentiates: checked),
-      sample("gradient of views", [[3, 2]], .float64, smooth, [.transposed, .strided, .flipped], differentiates: checked),
+      sample(
+        "gradient of views", [[3, 2]], .float64, smooth, [.transposed, .strided, .flipped], differentiates: checked),
     ]
     if function.arity > 1 {
       list.append(sample("gradient of broadcasts", [[2, 3], [3], [2, 1]], .float64, smooth, differentiates: checked))

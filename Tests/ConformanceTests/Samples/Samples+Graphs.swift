@@ -10,8 +10,12 @@ extension Samples {
       [$0[0].stoppingGradient(), $0[0].stoppingGradient() + $0[0]]
     },
     Sample("stopGradient", "of integers", [Operand([], .int8, .wide)]) { [$0[0].stoppingGradient()] },
-    Sample("alias", "of a view", [Operand([2, 3], .float32, .uniform(-2...2), .transposed)], isBatched: true) { [record(Alias(), $0)] },
-    Sample("alias", "with others", [Operand([3], .float64), Operand([2], .int64)], differentiates: [0], isBatched: true) {
+    Sample("alias", "of a view", [Operand([2, 3], .float32, .uniform(-2...2), .transposed)], isBatched: true) {
+      [record(Alias(), $0)]
+    },
+    Sample(
+      "alias", "with others", [Operand([3], .float64), Operand([2], .int64)], differentiates: [0], isBatched: true
+    ) {
       [record(Alias(), $0)]
     },
     Sample("customGradient", "of a square", [Operand([2, 3], .float64)], differentiates: [0], isBatched: true) { x in
@@ -20,9 +24,14 @@ extension Samples {
       let square = CustomGradient { [$0 * x[0] * .constant(.integer(2), .float64)] }
       return [record(square, [constant * constant, x[0]])]
     },
-    Sample("transfer", "to the reference", [Operand([2, 3], .float32)], needsEngine: true) { [$0[0].transferred(to: .reference)] },
+    Sample("transfer", "to the reference", [Operand([2, 3], .float32)], needsEngine: true) {
+      [$0[0].transferred(to: .reference)]
+    },
     Sample("transfer", "there and back", [Operand([2, 3], .float32)], needsEngine: true) {
-      [($0[0].transferred(to: .reference) + .constant(.integer(1), .float32)).transferred(to: .fake).transferred(to: .cpu)]
+      [
+        ($0[0].transferred(to: .reference) + .constant(.integer(1), .float32)).transferred(to: .fake).transferred(
+          to: .cpu)
+      ]
     },
     Sample("transfer", "gradient", [Operand([2, 3], .float64)], differentiates: [0], needsEngine: true) {
       [($0[0].transferred(to: .reference) * $0[0].transferred(to: .reference)).transferred(to: .cpu)]
@@ -30,7 +39,8 @@ extension Samples {
   ]
 
   static let scans: [Sample] = [
-    Sample("scan", "sums", [Operand([2], .float32), Operand([5, 2], .float32)], .scaled(4, scale: 8), isBatched: true) { x in
+    Sample("scan", "sums", [Operand([2], .float32), Operand([5, 2], .float32)], .scaled(4, scale: 8), isBatched: true) {
+      x in
       let (last, stacked) = Value.scan(initial: [x[0]], sequences: [x[1]]) { _, carries, slices in
         let next = carries[0] + slices[0]
         return ([next], [next * next])
@@ -50,7 +60,9 @@ extension Samples {
       return last + stacked
     },
     Sample("scan", "over nothing", [Operand([3], .float32), Operand([0, 3], .float32)]) { x in
-      let (last, stacked) = Value.scan(initial: [x[0]], sequences: [x[1]]) { _, carries, slices in ([carries[0] + slices[0]], [slices[0]]) }
+      let (last, stacked) = Value.scan(initial: [x[0]], sequences: [x[1]]) { _, carries, slices in
+        ([carries[0] + slices[0]], [slices[0]])
+      }
       return last + stacked
     },
     Sample("scan", "that hands on what it was given", [Operand([3], .float32), Operand([2, 3], .float32)]) { x in
@@ -60,7 +72,10 @@ extension Samples {
       return last + stacked
     },
     recurrence("recurrence", reversed: false), recurrence("recurrence backwards", reversed: true),
-    Sample("scan", "in a scan", [Operand([2], .float64), Operand([3, 2], .float64)], .scaled(8, scale: 4), differentiates: [0, 1]) { x in
+    Sample(
+      "scan", "in a scan", [Operand([2], .float64), Operand([3, 2], .float64)], .scaled(8, scale: 4),
+      differentiates: [0, 1]
+    ) { x in
       let (last, stacked) = Value.scan(initial: [x[0]], sequences: [x[1]]) { _, carries, slices in
         let (inner, _) = Value.scan(initial: [carries[0]], sequences: [], length: 2) { _, state, _ in
           ([(state[0] * slices[0]).sin() + carries[0]], [])
@@ -69,7 +84,8 @@ extension Samples {
       }
       return last + stacked
     },
-    Sample("scan", "with a moving slice", [Operand([2], .float32), Operand([6, 2], .float32)], .scaled(4, scale: 8)) { x in
+    Sample("scan", "with a moving slice", [Operand([2], .float32), Operand([6, 2], .float32)], .scaled(4, scale: 8)) {
+      x in
       let (last, stacked) = Value.scan(initial: [x[0]], sequences: [], length: 4) { position, carries, _ in
         let part = record(Slice(Part(axes: [0], extents: [2], steps: [1])), [x[1], position])
         return ([carries[0] + part.sum([0])], [part])
@@ -81,7 +97,8 @@ extension Samples {
   /// h' = tanh(h · W + x): with a captured matrix, as recurrent layers are.
   private static func recurrence(_ label: String, reversed: Bool) -> Sample {
     Sample(
-      "scan", label, [Operand([2, 3], .float64), Operand([4, 2, 3], .float64), Operand([3, 3], .float64, .uniform(-0.7...0.7))],
+      "scan", label,
+      [Operand([2, 3], .float64), Operand([4, 2, 3], .float64), Operand([3, 3], .float64, .uniform(-0.7...0.7))],
       .scaled(8, scale: 1), differentiates: [0, 1, 2], isBatched: true
     ) { x in
       let (last, stacked) = Value.scan(initial: [x[0]], sequences: [x[1]], isReversed: reversed) { _, carries, slices in

@@ -13,7 +13,9 @@ extension Samples {
       let checked = record(CheckIndices(extent: 5, allowsNegative: true, noun: "index"), $0)
       return [checked, checked + checked]
     },
-    Sample("checkIndices", "empty", [Operand([0], .int64)]) { [record(CheckIndices(extent: 0, allowsNegative: true, noun: "index"), $0)] },
+    Sample("checkIndices", "empty", [Operand([0], .int64)]) {
+      [record(CheckIndices(extent: 0, allowsNegative: true, noun: "index"), $0)]
+    },
     Sample("checkIndices", "scalar", [Operand([], .int64, .uniform(0...2))]) {
       [record(CheckIndices(extent: 3, allowsNegative: false, noun: "index"), $0)]
     },
@@ -21,7 +23,8 @@ extension Samples {
   ]
 
   private static func gather(
-    _ shape: Shape, _ indices: Shape, axis: Int, _ dtype: DType = .float32, _ index: DType = .int64, _ layout: Operand.Layout = .contiguous,
+    _ shape: Shape, _ indices: Shape, axis: Int, _ dtype: DType = .float32, _ index: DType = .int64,
+    _ layout: Operand.Layout = .contiguous,
     differentiates: Bool = false, isBatched: Bool = false
   ) -> [Sample] {
     let extent = Double(shape[axis])
@@ -43,16 +46,20 @@ extension Samples {
   }
 
   private static let gathers: [Sample] =
-    DType.allCases.flatMap { gather([4, 3], [6], axis: 0, $0) } + layouts.flatMap { gather([4, 4], [5], axis: 1, .float32, .int32, $0) }
+    DType.allCases.flatMap { gather([4, 3], [6], axis: 0, $0) }
+    + layouts.flatMap { gather([4, 4], [5], axis: 1, .float32, .int32, $0) }
     + [
-      gather([5], [3], axis: 0, isBatched: true), gather([5], [], axis: 0, isBatched: true), gather([5, 2], [2, 3], axis: 0, .float32, .int32),
+      gather([5], [3], axis: 0, isBatched: true), gather([5], [], axis: 0, isBatched: true),
+      gather([5, 2], [2, 3], axis: 0, .float32, .int32),
       gather([2, 5, 3], [4], axis: 1, isBatched: true), gather([3, 4], [0], axis: 0), gather([3, 0], [2], axis: 0),
       gather([2, 5], [3, 1], axis: 1), gather([40, 20], [70], axis: 0),
-      gather([4, 2], [5], axis: 0, .float64, differentiates: true), gather([2, 3], [2, 2], axis: 1, .float64, differentiates: true),
+      gather([4, 2], [5], axis: 0, .float64, differentiates: true),
+      gather([2, 3], [2, 2], axis: 1, .float64, differentiates: true),
     ].flatMap { $0 }
 
   private static func along(
-    _ shape: Shape, _ count: Int, axis: Int, _ dtype: DType = .float32, _ index: DType = .int64, _ layout: Operand.Layout = .contiguous,
+    _ shape: Shape, _ count: Int, axis: Int, _ dtype: DType = .float32, _ index: DType = .int64,
+    _ layout: Operand.Layout = .contiguous,
     differentiates: Bool = false, isBatched: Bool = false
   ) -> [Sample] {
     let extent = Double(shape[axis])
@@ -74,9 +81,11 @@ extension Samples {
   }
 
   private static let gathersAlong: [Sample] =
-    DType.allCases.flatMap { along([3, 4], 5, axis: 1, $0) } + layouts.flatMap { along([4, 4], 5, axis: 0, .float32, .int32, $0) }
+    DType.allCases.flatMap { along([3, 4], 5, axis: 1, $0) }
+    + layouts.flatMap { along([4, 4], 5, axis: 0, .float32, .int32, $0) }
     + [
-      along([5], 3, axis: 0, isBatched: true), along([3, 4], 0, axis: 1), along([0, 3], 2, axis: 1), along([2, 3, 4], 2, axis: 1, isBatched: true),
+      along([5], 3, axis: 0, isBatched: true), along([3, 4], 0, axis: 1), along([0, 3], 2, axis: 1),
+      along([2, 3, 4], 2, axis: 1, isBatched: true),
       along([3, 1], 1, axis: 1), along([2, 3], 2, axis: 0, .float64, differentiates: true),
       along([2, 3], 4, axis: 1, .float64, .int32, .transposed, differentiates: true),
     ].flatMap { $0 }
@@ -88,7 +97,8 @@ extension Samples {
       ([[], [0], [1], [3, 7], [259]] as [Shape]).map { shape in
         Sample(
           name, "\(dtype)\(shape)", [Operand([], .int64, .wide), Operand([], .int64, .uniform(0...1000))],
-          distribution == .normal ? .scaled(dtype == .float64 ? 4 : 8, scale: 0.5) : .exact, isBatched: shape == [3, 7] && dtype != .float16
+          distribution == .normal ? .scaled(dtype == .float64 ? 4 : 8, scale: 0.5) : .exact,
+          isBatched: shape == [3, 7] && dtype != .float16
         ) { [record(Random(distribution, shape, dtype), $0)] }
       }
     }

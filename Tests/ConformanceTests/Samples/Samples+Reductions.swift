@@ -3,7 +3,8 @@ import CajalIR
 import CajalOperations
 
 extension Samples {
-  static let reductions: [Sample] = Reduce.Kind.allCases.flatMap { reductions(of: $0) } + [true, false].flatMap { argReductions($0) }
+  static let reductions: [Sample] =
+    Reduce.Kind.allCases.flatMap { reductions(of: $0) } + [true, false].flatMap { argReductions($0) }
 
   private static func reductions(of kind: Reduce.Kind) -> [Sample] {
     let name = Reduce(kind, axes: []).name
@@ -18,7 +19,8 @@ extension Samples {
       let terms = axes.reduce(1) { $0 * shape[$1] }
       return Sample(
         name, "\(dtype)\(shape) over \(axes) \(layout)\(note)\(differentiates ? " gradient" : "")",
-        [Operand(shape, dtype, fill, layout)], dtype.isFloat ? tolerance(terms) : .exact, differentiates: differentiates ? [0] : [],
+        [Operand(shape, dtype, fill, layout)], dtype.isFloat ? tolerance(terms) : .exact,
+        differentiates: differentiates ? [0] : [],
         isBatched: isBatched
       ) { [record(Reduce(kind, axes: axes), $0)] }
     }
@@ -26,9 +28,12 @@ extension Samples {
     list += [
       sample([], []), sample([1], [0]), sample([131], [0], isBatched: true), sample([0], [0]), sample([2, 0, 3], [1]),
       sample([2, 0, 3], [0, 2]), sample([3, 4], [0], isBatched: true), sample([3, 4], [1]), sample([3, 4], [0, 1]),
-      sample([2, 3, 4], [1], isBatched: true), sample([2, 3, 4], [0, 2], isBatched: true), sample([2, 3, 4, 5], [1, 3]),
-      sample([2, 3], []), sample([7, 1, 3], [1]), sample([40, 70], [0]), sample([5, 1000], [1]), sample([1000, 3], [0]),
-      sample([], [], .uint8), sample([0, 2], [0], .int8), sample([0, 2], [0], .bool), sample([0], [0], .float16), sample([0], [0], .int64),
+      sample([2, 3, 4], [1], isBatched: true), sample([2, 3, 4], [0, 2], isBatched: true),
+      sample([2, 3, 4, 5], [1, 3]),
+      sample([2, 3], []), sample([7, 1, 3], [1]), sample([40, 70], [0]), sample([5, 1000], [1]),
+      sample([1000, 3], [0]),
+      sample([], [], .uint8), sample([0, 2], [0], .int8), sample([0, 2], [0], .bool), sample([0], [0], .float16),
+      sample([0], [0], .int64),
     ]
     for dtype in [DType.float16, .bfloat16, .float64] { list.append(sample([6, 150], [1], dtype)) }
     for layout in layouts { list += [sample([4, 6], [1], .float32, layout), sample([4, 6], [0], .int32, layout)] }
@@ -42,10 +47,13 @@ extension Samples {
     list += [
       sample([2, 3], [1], .float64, differentiates: true), sample([2, 3, 2], [0, 2], .float64, differentiates: true),
       sample([5], [0], .float64, .flipped, differentiates: true), sample([2, 3], [], .float64, differentiates: true),
-      sample([3, 2], [0, 1], .float64, .transposed, differentiates: true), sample([1, 4], [0], .float64, differentiates: true),
+      sample([3, 2], [0, 1], .float64, .transposed, differentiates: true),
+      sample([1, 4], [0], .float64, differentiates: true),
     ]
     if kind == .product {
-      list.append(sample([2, 4], [1], .float64, .contiguous, .list([2, 0, -1.5, 1, 0, 0, 3, 0.5]), " zeros", differentiates: true))
+      list.append(
+        sample(
+          [2, 4], [1], .float64, .contiguous, .list([2, 0, -1.5, 1, 0, 0, 3, 0.5]), " zeros", differentiates: true))
     }
     return list
   }
@@ -56,14 +64,19 @@ extension Samples {
       _ shape: Shape, _ axis: Int, _ dtype: DType = .float32, _ layout: Operand.Layout = .contiguous,
       _ fill: Fill = .uniform(-3...3), _ note: String = "", isBatched: Bool = false
     ) -> Sample {
-      Sample(name, "\(dtype)\(shape) axis \(axis) \(layout)\(note)", [Operand(shape, dtype, fill, layout)], isBatched: isBatched) {
+      Sample(
+        name, "\(dtype)\(shape) axis \(axis) \(layout)\(note)", [Operand(shape, dtype, fill, layout)],
+        isBatched: isBatched
+      ) {
         [record(ArgReduce(maximum: isMaximum, axis: axis), $0)]
       }
     }
     return DType.allCases.map { sample([3, 5], 1, $0) } + layouts.map { sample([4, 6], 1, .float32, $0) } + [
-      sample([1], 0), sample([131], 0, isBatched: true), sample([0, 3], 1), sample([3, 4], 0, isBatched: true), sample([2, 3, 4], 1),
+      sample([1], 0), sample([131], 0, isBatched: true), sample([0, 3], 1), sample([3, 4], 0, isBatched: true),
+      sample([2, 3, 4], 1),
       sample([6], 0, .float32, .contiguous, .list([2, 7, 7, -7, -7, 1]), " ties"),
-      sample([2, 600], 1), sample([600, 2], 0), sample([6], 0, .int64, .contiguous, .list([2, 9e18, 9e18, -9e18, -9e18, 1]), " ties"),
+      sample([2, 600], 1), sample([600, 2], 0),
+      sample([6], 0, .int64, .contiguous, .list([2, 9e18, 9e18, -9e18, -9e18, 1]), " ties"),
     ] + floats.map { sample([5], 0, $0, .contiguous, .list([1, .infinity, .nan, -.infinity, .nan]), " NaN") }
   }
 }

@@ -37,7 +37,8 @@ private func isClose(_ a: Scalar, _ b: Scalar, _ tolerance: Tolerance, _ dtype: 
     return Swift.abs(x - y) <= Double(isHalf ? 1 : count) * dtype.epsilon * Swift.max(scale, Swift.abs(y))
   case .accumulated(let terms):
     let compute: DType = dtype == .float64 ? .float64 : .float32
-    return Swift.abs(x - y) <= Double(terms) * compute.epsilon * bound + Swift.max(Swift.abs(y), dtype.smallest) * dtype.epsilon
+    return Swift.abs(x - y) <= Double(terms) * compute.epsilon * bound + Swift.max(Swift.abs(y), dtype.smallest)
+      * dtype.epsilon
   }
 }
 

@@ -25,7 +25,8 @@ struct GradientCheck {
     let found = reverse(zip(results, weights).map { (value: $0, cotangent: $1) }, inputs: checked, in: nil)
     let gradients = found.compactMap { $0 }
     guard gradients.count == checked.count else {
-      throw TensorError(.gradient, operation: sample.operation, "an operand has no cotangent", remedy: "Look at its rule")
+      throw TensorError(
+        .gradient, operation: sample.operation, "an operand has no cotangent", remedy: "Look at its rule")
     }
     let gradientWeights = gradients.map { placeholderValue($0.type, device: .cpu, trace: trace) }
     seconds = reverse(zip(gradients, gradientWeights).map { (value: $0, cotangent: $1) }, inputs: checked, in: nil)
@@ -40,7 +41,9 @@ struct GradientCheck {
   }
 
   /// Derivatives of Σ weights · values along directions, by differences and by `derivatives`.
-  private func compare(_ values: [Value], _ weights: [Value], _ derivatives: [Value?], _ noun: String) throws(TensorError) -> [String] {
+  private func compare(_ values: [Value], _ weights: [Value], _ derivatives: [Value?], _ noun: String)
+    throws(TensorError) -> [String]
+  {
     let free = inputs + self.weights + gradientWeights
     let numbers = sample.inputs() + draw(self.weights, "weights") + draw(gradientWeights, "gradient weights")
     let start = noun == "gradient" ? inputs.count : inputs.count + self.weights.count
@@ -59,7 +62,8 @@ struct GradientCheck {
         var (above, below) = (numbers, numbers)
         above[operand].move(direction, by: GradientCheck.step)
         below[operand].move(direction, by: -GradientCheck.step)
-        let difference = GradientCheck.dot(try function(above), factors) - GradientCheck.dot(try function(below), factors)
+        let difference =
+          GradientCheck.dot(try function(above), factors) - GradientCheck.dot(try function(below), factors)
         let expected = difference / (2 * GradientCheck.step)
         let found = slope.map { zip($0.floats, direction).reduce(0) { $0 + $1.0 * $1.1 } } ?? 0
         if !(abs(found - expected) <= 2e-6 * max(1, abs(expected))) {
@@ -74,7 +78,9 @@ struct GradientCheck {
   private static let step = 6e-6
 
   /// The CPU's gradient, which must be the reference's but for rounding.
-  private func disagreement(_ graph: Recorded, _ numbers: [HostTensor], _ expected: [HostTensor]) throws(TensorError) -> String? {
+  private func disagreement(_ graph: Recorded, _ numbers: [HostTensor], _ expected: [HostTensor]) throws(TensorError)
+    -> String?
+  {
     for (a, b) in zip(try Machine.cpu.run(graph, numbers), expected) {
       if let difference = difference(a, b, .scaled(256, scale: 16)) { return "on the CPU \(difference)" }
     }

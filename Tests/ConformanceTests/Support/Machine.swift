@@ -1,8 +1,9 @@
-@testable import CajalBackends
 import CajalBase
 import CajalIR
 import Foundation
 import Synchronization
+
+@testable import CajalBackends
 
 /// A way to run a graph.
 enum Machine: String, CaseIterable, Sendable {
@@ -28,7 +29,9 @@ enum Machine: String, CaseIterable, Sendable {
   }
 
   /// `recorded`, compiled once to be run often.
-  func compiled(_ recorded: Recorded) throws(TensorError) -> (_ inputs: [HostTensor]) throws(TensorError) -> [HostTensor] {
+  func compiled(_ recorded: Recorded) throws(TensorError) -> (_ inputs: [HostTensor]) throws(TensorError) ->
+    [HostTensor]
+  {
     let types = recorded.graph.outputs.map { recorded.graph.type(of: $0) }
     let executable = try compile(recorded.graph)
     return { (inputs) throws(TensorError) in

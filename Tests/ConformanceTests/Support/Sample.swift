@@ -80,7 +80,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
   var name: String { testDescription }
 
   init(
-    _ operation: String, _ label: String, _ operands: [Operand], _ tolerance: Tolerance = .exact, differentiates: [Int] = [],
+    _ operation: String, _ label: String, _ operands: [Operand], _ tolerance: Tolerance = .exact,
+    differentiates: [Int] = [],
     isBatched: Bool = false, needsEngine: Bool = false, record: @escaping @Sendable ([Value]) -> [Value]
   ) {
     self.operation = operation
