@@ -95,8 +95,9 @@ public struct Pad: Operation {
     }
     var padded = shape
     for axis in 0..<shape.rank {
-      let (sum, overflow) = shape[axis].addingReportingOverflow(low[axis] &+ high[axis])
-      padded[axis] = overflow ? Int.max : sum
+      let (widths, isTooWide) = low[axis].addingReportingOverflow(high[axis])
+      let (sum, overflow) = shape[axis].addingReportingOverflow(widths)
+      padded[axis] = isTooWide || overflow ? Int.max : sum
     }
     return ResultTypes(padded, operands[0].dtype)
   }

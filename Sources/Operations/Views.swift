@@ -12,6 +12,9 @@ public struct Reshape: Operation {
   public var name: String { "reshape" }
   public func encode(into key: inout PlanKey) { key.write(shape) }
   public func resultTypes(_ operands: OperandTypes) throws(Mismatch) -> ResultTypes {
+    guard shape.rank <= Shape.maximumRank else {
+      throw .shape("the result would have \(shape.rank) axes", remedy: "Tensors have at most \(Shape.maximumRank) axes")
+    }
     guard shape.checkedCount == operands[0].shape.count else {
       throw .shape(
         "\(operands[0].shape) has \(operands[0].shape.count) elements, \(shape) does not",

@@ -84,8 +84,9 @@ final class OptimizerState: Sendable {
       guard let gradient = taken[ObjectIdentifier(parameter)] else { continue }
       let old = parameter.current
       let slots = state.slots[ObjectIdentifier(parameter)] ?? (0..<slotCount).map { _ in Tensor.storedZeros(like: old) }
+      if let error = gradient.error ?? misfit(gradient, old) { return .failure(error) }
       let change = rule(old, gradient, slots, prepared)
-      if let error = gradient.error ?? change.value.error { return .failure(error) }
+      if let error = change.value.error { return .failure(error) }
       step.add(new: change.value, old: old)
       for (new, old) in zip(change.slots, slots) { step.add(new: new, old: old) }
       changes.append((parameter, change))
@@ -96,6 +97,15 @@ final class OptimizerState: Sendable {
     }
     state.count = count
     return .success(step)
+  }
+
+  /// What broadcasting or promotion would otherwise make of the parameter.
+  private func misfit(_ gradient: Tensor, _ value: Tensor) -> TensorError? {
+    let types = [gradient, value].map { TensorType($0.shape, $0.dtype) }
+    if types[0] == types[1] || value.error != nil { return nil }
+    return TensorError(
+      .shape, operation: "update", operands: types, "a gradient has not its parameter's shape and dtype",
+      remedy: "What `Gradients.map` returns must keep both")
   }
 
   /// Changes nothing; the next read of a parameter throws.

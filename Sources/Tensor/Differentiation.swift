@@ -111,6 +111,15 @@ public func customGradient(
 ) -> Tensor {
   let constants = xs.map { $0.stoppingGradient() }
   let result = forward(constants)
-  let rule: CustomGradient.Rule = { cotangent in backward(Tensor(cotangent)).map { $0.value } }
+  let dtypes = xs.map(\.dtype)
+  let rule: CustomGradient.Rule = { cotangent in
+    let found = backward(Tensor(cotangent))
+    guard found.count == dtypes.count else {
+      let mismatch = Mismatch.shape(
+        "the rule returned \(found.count) cotangents for \(dtypes.count) tensors", remedy: "Return one for each, zeros where there is none")
+      return dtypes.map { _ in errorValue("customGradient", [cotangent], mismatch) }
+    }
+    return zip(found, dtypes).map { $0.cast(to: $1).value }
+  }
   return Tensor.map([result] + xs) { record(CustomGradient(rule), $0) }
 }

@@ -43,8 +43,18 @@ extension Tensor {
 
   /// A tensor of `shape` from numbers in row-major order; as many as the shape has elements, or an
   /// error tensor.
+  ///
+  /// - Parameter dtype: the Swift type's own if `nil`; literals with a point are float32.
+  @_disfavoredOverload
   public init<Number: TensorScalar>(_ numbers: [Number], shape: Shape, dtype: DType? = nil) {
     self.init(scalars: numbers.map(\.tensorScalar), shape: shape, dtype: dtype ?? Number.tensorDType)
+  }
+
+  public init(_ numbers: [Float], shape: Shape, dtype: DType? = nil) {
+    self.init(scalars: numbers.map(\.tensorScalar), shape: shape, dtype: dtype ?? .float32)
+  }
+  public init(_ numbers: [Int], shape: Shape, dtype: DType? = nil) {
+    self.init(scalars: numbers.map(\.tensorScalar), shape: shape, dtype: dtype ?? .int64)
   }
 
   private init(scalars: [Scalar], shape: Shape, dtype: DType) {
@@ -80,8 +90,17 @@ extension Tensor {
   }
 
   /// A scalar that is data: a plan's input, whatever its value.
+  ///
+  /// - Parameter dtype: the Swift type's own if `nil`; a literal with a point is float32.
+  @_disfavoredOverload
   public init(scalar number: some TensorScalar, dtype: DType? = nil) {
     self.init(scalarValue(number.tensorScalar, dtype ?? type(of: number).tensorDType))
+  }
+  public init(scalar number: Float, dtype: DType? = nil) {
+    self.init(scalarValue(number.tensorScalar, dtype ?? .float32))
+  }
+  public init(scalar number: Int, dtype: DType? = nil) {
+    self.init(scalarValue(number.tensorScalar, dtype ?? .int64))
   }
 
   // MARK: Rules

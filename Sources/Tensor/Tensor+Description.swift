@@ -6,10 +6,20 @@ extension Tensor: CustomStringConvertible {
   public var description: String {
     if value.node.trace != nil { return "Tensor(\(TensorType(shape, dtype)), in the body of a scan)" }
     do {
-      let numbers = try scalars(Double.self)
-      return TensorPrinter(shape: shape, dtype: dtype, numbers: numbers).text
+      return TensorPrinter(shape: shape, dtype: dtype, texts: try texts()).text
     } catch {
       return "Tensor(error: \(error))"
+    }
+  }
+}
+
+extension Tensor {
+  /// Each element as it prints. Floats as their dtype tells them apart, integers exactly.
+  private func texts() throws(TensorError) -> [String] {
+    switch dtype {
+    case .bool: try scalars(Bool.self).map { "\($0)" }
+    case .float64: try scalars(Double.self).map { "\($0)" }
+    default: dtype.isFloat ? try scalars(Float.self).map { "\($0)" } : try scalars(Int64.self).map { "\($0)" }
     }
   }
 }
@@ -18,7 +28,7 @@ extension Tensor: CustomStringConvertible {
 private struct TensorPrinter {
   let shape: Shape
   let dtype: DType
-  let numbers: [Double]
+  let texts: [String]
 
   /// NumPy's defaults: more elements than this are shortened to so many at each edge.
   private static let threshold = 1000
@@ -32,7 +42,7 @@ private struct TensorPrinter {
   }
 
   private func lines(axis: Int, from start: Int, indent: Int) -> String {
-    if axis == shape.rank { return number(numbers[start]) }
+    if axis == shape.rank { return texts[start] }
     let stride = shape.suffix(from: axis + 1).count
     var parts = shown(shape[axis]).map { index -> String in
       guard let index else { return "..." }
@@ -56,13 +66,5 @@ private struct TensorPrinter {
     return parts.map { String(repeating: " ", count: max(0, width - $0.count)) + $0 }
   }
 
-  private var width: Int { isShortened ? 0 : numbers.map { number($0).count }.max() ?? 0 }
-
-  private func number(_ value: Double) -> String {
-    switch dtype {
-    case .bool: value != 0 ? "true" : "false"
-    case .float64: "\(value)"
-    default: dtype.isFloat ? "\(Float(value))" : "\(Int64(saturating: value))"
-    }
-  }
+  private var width: Int { isShortened ? 0 : texts.map(\.count).max() ?? 0 }
 }

@@ -37,8 +37,10 @@ extension Tensor {
     // ⌊bits · width / 2³²⌋ (Lemire 2019): each value is hit by ⌊2³²/width⌋ of the words, or one more.
     let width = range.upperBound - range.lowerBound
     if width == 1 << 32 { return bits + range.lowerBound }
-    let wide = bits * width
-    return wide.floorDivided(by: 1 << 32) + range.lowerBound
+    if width <= 1 << 31 { return (bits * width).floorDivided(by: 1 << 32) + range.lowerBound }
+    // The product is beyond int64: the upper and the lower half of the word, one by one.
+    let carried = (bits % (1 << 16) * width).floorDivided(by: 1 << 16)
+    return (bits.floorDivided(by: 1 << 16) * width + carried).floorDivided(by: 1 << 16) + range.lowerBound
   }
 }
 

@@ -30,7 +30,11 @@ extension Tensor {
   /// Axes `first` and those after it as one: `[N, H, W, C]` from 1 is `[N, H·W·C]`.
   public func flattened(from first: Int = 0) -> Tensor {
     guard error == nil else { return self }
-    let start = shape.normalized(axis: first) ?? 0
+    guard let start = rank == 0 && first == 0 ? 0 : shape.normalized(axis: first) else {
+      return map {
+        errorValue("flattened", [$0], .index("there is no axis \(first) in \(shape)", remedy: "Use \(-rank)..<\(rank)"))
+      }
+    }
     return map { $0.reshaped(to: shape.prefix(start) + [shape.suffix(from: start).count]) }
   }
 

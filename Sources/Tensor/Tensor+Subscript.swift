@@ -42,7 +42,7 @@ extension Range: TensorIndexing where Bound == Int {
 }
 extension ClosedRange: TensorIndexing where Bound == Int {
   public var tensorIndex: TensorIndex {
-    TensorIndex(kind: .range(lowerBound, upperBound == -1 ? nil : upperBound + 1, step: 1))
+    TensorIndex(kind: .range(lowerBound, upperBound == -1 ? nil : upperBound &+ 1, step: 1))
   }
 }
 extension PartialRangeFrom: TensorIndexing where Bound == Int {
@@ -53,7 +53,7 @@ extension PartialRangeUpTo: TensorIndexing where Bound == Int {
 }
 extension PartialRangeThrough: TensorIndexing where Bound == Int {
   public var tensorIndex: TensorIndex {
-    TensorIndex(kind: .range(nil, upperBound == -1 ? nil : upperBound + 1, step: 1))
+    TensorIndex(kind: .range(nil, upperBound == -1 ? nil : upperBound &+ 1, step: 1))
   }
 }
 extension Tensor: TensorIndexing { public var tensorIndex: TensorIndex { TensorIndex(kind: .tensor(self)) } }
@@ -152,7 +152,7 @@ private struct Selection {
         remedy: "Use bounds in 0...\(extent), or negative from the end")
     }
     let stride = step.magnitude > UInt(Int.max) ? Int.max : Int(step.magnitude)
-    let count = (high - low + stride - 1) / stride
+    let count = high == low ? 0 : (high - low - 1) / stride + 1
     // Backwards: from the last element of the range.
     add(axis, start: step < 0 && count > 0 ? high - 1 - (count - 1) * stride : low, extent: count, step: stride)
     if step < 0 { flipped.append(axis) }
