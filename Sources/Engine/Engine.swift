@@ -211,6 +211,8 @@ public final class Engine: Sendable {
       case .transfers(let runs):
         for run in runs { transfer(run) }
       case .graph(let run, let request):
+        // What was claimed is the run's now: the thread's list must not keep it alive.
+        PendingNodes.ofThread.prune()
         submit(run, request, inlineIfReady)
         return
       }

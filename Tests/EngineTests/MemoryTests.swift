@@ -70,6 +70,26 @@ import Testing
       guard Runtime.memory(of: .cpu).peakBytes < live + (9 << 20) else { exit(3) }
     }
   }
+
+  @Test func aSmallViewDoesNotKeepSomethingLargeAlive() async {
+    await #expect(processExitsWith: .success) {
+      var large: Tensor? = Tensor([Float](repeating: 1, count: 1 << 22))
+      let part = try large?[8..<12].evaluated()
+      let row = try (large.map { $0 * 2 })?.reshaped(1 << 20, 4)[3].evaluated()
+      large = nil
+      if Runtime.memory(of: .cpu).liveBytes > 1 << 12 { exit(2) }
+      guard try part?.scalars(Float.self) == [1, 1, 1, 1], try row?.scalars(Float.self) == [2, 2, 2, 2] else { exit(3) }
+    }
+  }
+
+  @Test func aViewOfTheWholeSharesItsMemory() async {
+    await #expect(processExitsWith: .success) {
+      let large = Tensor([Float](repeating: 1, count: 1 << 20))
+      let square = try large.reshaped(1 << 10, 1 << 10).evaluated()
+      if Runtime.memory(of: .cpu).liveBytes > 5 << 20 { exit(2) }
+      guard try square.sum().item() == Float(1 << 20) else { exit(3) }
+    }
+  }
 }
 
 /// Trains, and ends the process if memory grows by more than `allowance` after the first tenth.

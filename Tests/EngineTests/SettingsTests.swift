@@ -1,0 +1,41 @@
+import CajalBase
+import CajalEngine
+import CajalTensor
+import Foundation
+import Testing
+
+/// Flags that change how errors come to light, each in a process of its own.
+@Suite struct SettingsTests {
+  @Test func trappingStopsAtTheSite() async {
+    await #expect(processExitsWith: .failure) {
+      setenv("CAJAL_TRAP", "1", 1)
+      _ = Tensor([1.0, 2]) + Tensor([1.0, 2, 3])
+      exit(0)
+    }
+  }
+
+  @Test func theFirstOperationThatMakesANaNIsNamed() async {
+    await #expect(processExitsWith: .success) {
+      setenv("CAJAL_CHECK_NAN", "1", 1)
+      let x = Tensor([-1.0, 4])
+      let fine = x * 2 + 1
+      let root = fine.sqrt()
+      let later = (root * 3).sum()
+      guard case .failure(let error) = (Result { () throws(TensorError) in try later.item() }) else { exit(2) }
+      guard error.kind == .notFinite, error.operation == "sqrt" else { exit(3) }
+      // The closure's own file is one that the macro made.
+      guard error.site?.contains("SettingsTests") == true else { exit(4) }
+      guard try fine.sum().item() == 8 else { exit(5) }
+    }
+  }
+
+  @Test func theEnvironmentIsRead() {
+    let settings = Settings(environment: [
+      "CAJAL_DEVICE": "fake", "CAJAL_THREADS": "3", "CAJAL_SIMD": "baseline", "CAJAL_FUSION": "0", "CAJAL_TRAP": "1",
+      "CAJAL_CHECK_NAN": "1", "CAJAL_PLAN_CACHE": "7",
+    ])
+    #expect(settings.device == "fake" && settings.threads == 3 && settings.simd == "baseline")
+    #expect(!settings.fusion && settings.trapsErrors && settings.checksNaN && settings.planCacheCapacity == 7)
+    #expect(Settings(environment: ["CAJAL_THREADS": "-1", "CAJAL_PLAN_CACHE": "x"]).planCacheCapacity == 1024)
+  }
+}
