@@ -32,9 +32,13 @@ struct GroupBuilder {
     let key = LoadKey(base: placement.base, offset: placement.view.offset, strides: strides, dtype: placement.dtype)
     if let register = loadRegisters[key] { return register }
     loads.append(FusedGroup.Load(placement: placement, strides: strides))
-    let register = Int32(loads.count - 1)
+    let register = converted(Int32(loads.count - 1), placement)
     loadRegisters[key] = register
-    // Coordinates come as int64; their dtype is a conversion away.
+    return register
+  }
+
+  /// Coordinates come as int64; their dtype is a conversion away.
+  private mutating func converted(_ register: Int32, _ placement: Placement) -> Int32 {
     guard placement.base == .affine, placement.dtype != .int64 else { return register }
     let cast = emit(
       ScalarInstruction(
