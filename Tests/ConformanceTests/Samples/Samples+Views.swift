@@ -36,6 +36,10 @@ extension Samples {
       Sample("iota", "beyond uint8", []) { _ in [.iota([300], axis: 0, .uint8), .iota([300], axis: 0, .int8)] },
       Sample("iota", "beyond bfloat16", []) { _ in [.iota([600], axis: 0, .bfloat16), .iota([2100], axis: 0, .float16)]
       },
+      Sample("iota", "read more than once in a group", []) { _ in
+        let x = Value.iota([5], axis: 0, .float32)
+        return [x * x, x + .constant(.float(0.5), .float32), x.cast(to: .bfloat16)]
+      },
       Sample("iota", "flipped and reshaped", []) { _ in
         [Value.iota([12], axis: 0, .int64).flipped([0]).reshaped(to: [3, 4]).transposed([1, 0]).reshaped(to: [12])]
       },

@@ -1,0 +1,132 @@
+import CajalBase
+import CajalTensor
+
+extension GoldenCases {
+  static let layers: [String: Body] = [
+    "linear": { [linear($0.x, $0.weight, $0.bias)] },
+    "linear_3d_nobias": { [$0.x.matmul($0.weight, transposingOther: true)] },
+    "embedding": { [$0.weight.take($0["i"])] },
+    "embedding_padding0": { g in
+      let isPadding = (g["i"] .== 0).expanded(at: -1)
+      return [select(isPadding, g.weight.stoppingGradient().take(g["i"]), g.weight.take(g["i"]))]
+    },
+    "embedding_bag_mean": { [$0.weight.take($0["i"]).mean(axis: 1)] },
+    "layernorm": { [normalized($0.x, over: [-1]) * $0.weight + $0.bias] },
+    "layernorm_2axes": { [normalized($0.x, over: [-2, -1]) * $0.weight + $0.bias] },
+    "groupnorm": { g in
+      let groups = normalized(g.x.reshaped(2, 2, 36), over: [2]).reshaped(2, 6, 4, 3)
+      return [groups * channels(g.weight) + channels(g.bias)]
+    },
+    "instancenorm2d": { [normalized($0.x, over: [2, 3]) * channels($0.weight) + channels($0.bias)] },
+    "batchnorm1d_train": { [normalized($0.x, over: [0]) * $0.weight + $0.bias] },
+    "batchnorm2d_train": { [normalized($0.x, over: [0, 2, 3]) * channels($0.weight) + channels($0.bias)] },
+    "batchnorm2d_eval": { g in
+      let scale = (g["running_var"] + 1e-5).rsqrt()
+      return [(g.x - channels(g["running_mean"])) * channels(scale * g.weight) + channels(g.bias)]
+    },
+    "mha_self": { attention($0, $0.x, $0.x, mask: nil) },
+    "mha_causal": { g in
+      let position = Tensor.arange(4)
+      return attention(g, g.x, g.x, mask: position[.newAxis, .all] .> position[.all, .newAxis])
+    },
+    "mha_cross": { attention($0, $0["q"], $0["k"], mask: nil) },
+  ]
+
+  static func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor) -> Tensor {
+    x.matmul(weight, transposingOther: true) + bias
+  }
+
+  /// [C] as [C, 1, 1].
+  private static func channels(_ x: Tensor) -> Tensor { x.reshaped(-1, 1, 1) }
+
+  private static func normalized(_ x: Tensor, over axes: [Int]) -> Tensor {
+    (x - x.mean(axes: axes, keepingAxes: true)) * (x.variance(axes: axes, keepingAxes: true) + 1e-5).rsqrt()
+  }
+
+  /// Two heads over a width of 8: the result and each head's weights.
+  private static func attention(_ g: GoldenOperands, _ from: Tensor, _ to: Tensor, mask: Tensor?) -> [Tensor] {
+    let weights = g["in_proj_weight"].split(into: 3)
+    let biases = g["in_proj_bias"].split(into: 3)
+    func heads(_ x: Tensor, _ part: Int) -> Tensor {
+      // [B, T, 8] → [B, T, 2, 4] → [B, 2, T, 4]
+      linear(x, weights[part], biases[part]).reshaped(x.shape[0], x.shape[1], 2, 4).transposed(0, 2, 1, 3)
+    }
+    var scores = heads(from, 0).matmul(heads(to, 1), transposingOther: true) * 0.5
+    if let mask { scores = select(mask, Tensor.full([], -Double.infinity, dtype: scores.dtype), scores) }
+    let shares = scores.softmax()
+    let joined = shares.matmul(heads(to, 2)).transposed(0, 2, 1, 3).reshaped(from.shape[0], from.shape[1], 8)
+    return [linear(joined, g["out_proj.weight"], g["out_proj.bias"]), shares]
+  }
+
+  static let recurrent: [String: Body] = [
+    "rnn_tanh": { g in
+      recur(g, width: 3, states: 1) { carries, gates in
+        [
+          (linear(gates.x, g["weight_ih_l0"], g["bias_ih_l0"]) + linear(carries[0], g["weight_hh_l0"], g["bias_hh_l0"]))
+            .tanh()
+        ]
+      }
+    },
+    "gru": { g in
+      recur(g, width: 3, states: 1) { carries, gates in
+        let h = carries[0]
+        let (fromX, fromH) = (
+          linear(gates.x, g["weight_ih_l0"], g["bias_ih_l0"]).split(into: 3, axis: 1),
+          linear(h, g["weight_hh_l0"], g["bias_hh_l0"]).split(into: 3, axis: 1)
+        )
+        let (r, z) = ((fromX[0] + fromH[0]).sigmoid(), (fromX[1] + fromH[1]).sigmoid())
+        let n = (fromX[2] + r * fromH[2]).tanh()
+        return [(1 - z) * n + z * h]
+      }
+    },
+    "lstm": { g in
+      recur(g, width: 3, states: 2) { carries, gates in
+        let all =
+          linear(gates.x, g["weight_ih_l0"], g["bias_ih_l0"]) + linear(carries[0], g["weight_hh_l0"], g["bias_hh_l0"])
+        let parts = all.split(into: 4, axis: 1)
+        let c = parts[1].sigmoid() * carries[1] + parts[0].sigmoid() * parts[2].tanh()
+        return [parts[3].sigmoid() * c.tanh(), c]
+      }
+    },
+  ]
+
+  private struct Gates { let x: Tensor }
+
+  /// A layer over [B, T, C]: its outputs [B, T, H], then the last states as [1, B, H].
+  private static func recur(_ g: GoldenOperands, width: Int, states: Int, _ step: ([Tensor], Gates) -> [Tensor])
+    -> [Tensor]
+  {
+    let start = (0..<states).map { _ in Tensor.zeros([g.x.shape[0], width], dtype: g.x.dtype) }
+    let (last, outputs) = scan(start, over: [g.x.transposed(1, 0, 2)]) { carries, slices in
+      let next = step(carries, Gates(x: slices[0]))
+      return (next, [next[0]])
+    }
+    return [outputs[0].transposed(1, 0, 2)] + last.map { $0.expanded(at: 0) }
+  }
+
+  static let shapes: [String: Body] = [
+    "einsum_bhqd_bhkd": { [$0.x.matmul($0.y, transposingOther: true)] }, "matmul_broadcast": { [$0.x.matmul($0.y)] },
+    "cumsum": { g in
+      let columns = g.x.transposed()
+      let (_, sums) = scan([Tensor.zeros([2], dtype: g.x.dtype)], over: [columns]) { carries, slices in
+        let next = carries[0] + slices[0]
+        return ([next], [next])
+      }
+      return [sums[0].transposed()]
+    },
+    "prod": { [$0.x.product(axes: [1])] }, "var_unbiased": { [$0.x.variance(axes: [1], correction: 1)] },
+    "std_biased": { [$0.x.standardDeviation(axes: [1])] }, "max_dim": { [$0.x.max(axis: 1), $0.x.argmax(axis: 1)] },
+    "gather": { [$0.x.takeAlong($0["i"], axis: 1)] }, "index_select": { [$0.x.take($0["i"], axis: 1)] },
+    "scatter_add": { [$0.x.scatterAddedAlong($0["s"], at: $0["i"], axis: 1)] },
+    "where": { [select($0["c"], $0.x, $0.y)] },
+    "pad_constant": { [$0.x.padded([(0, 0), (0, 0), (2, 1), (1, 2)])] },
+    "pad_reflect": { [padded($0.x, rows: [2, 1, 0, 1, 2, 3, 2], columns: [1, 0, 1, 2, 3, 2, 1])] },
+    "pad_replicate": { [padded($0.x, rows: [0, 0, 0, 1, 2, 3, 3], columns: [0, 0, 1, 2, 3, 3, 3])] },
+    "pad_circular": { [padded($0.x, rows: [2, 3, 0, 1, 2, 3, 0], columns: [3, 0, 1, 2, 3, 0, 1])] },
+    "pixel_shuffle": { [$0.x.reshaped(1, 2, 2, 2, 2, 3).transposed(0, 1, 4, 2, 5, 3).reshaped(1, 2, 4, 6)] },
+  ]
+
+  private static func padded(_ x: Tensor, rows: [Int], columns: [Int]) -> Tensor {
+    x.take(Tensor(rows), axis: 2).take(Tensor(columns), axis: 3)
+  }
+}
