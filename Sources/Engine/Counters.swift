@@ -1,4 +1,4 @@
-import Synchronization
+import CajalBase
 
 /// What the engine did: public, so that tests and users see when a plan is compiled again.
 public struct EngineCounters: Sendable, Hashable {
@@ -16,7 +16,7 @@ public struct EngineCounters: Sendable, Hashable {
 
 /// Counts what happens in a closure, on the task that runs it.
 public final class EngineMeter: Sendable {
-  private let state = Mutex(EngineCounters())
+  private let state = Locked(EngineCounters())
 
   public init() {}
 

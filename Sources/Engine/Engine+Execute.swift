@@ -117,8 +117,8 @@ extension Engine {
   }
 
   private func publish(_ run: Run, _ stored: [StoredValue]) -> [Value] {
-    let deferred = run.leaves.lazy.compactMap { $0.node.deferred }.first { !$0.isReported }
-    return graphLock.withLock { _ in
+    graphLock.withLock { _ in
+      let deferred = run.leaves.lazy.compactMap { $0.node.deferred }.first { !$0.isReported }
       var released: [Value] = []
       var index = 0
       for node in run.outputs {
@@ -134,10 +134,7 @@ extension Engine {
 
   /// The operands that `node` lets go of, now that it has a value. Under graphLock.
   private func history(of node: Node) -> [Value] {
-    if let scope = node.scope, scope.isOpen {
-      scope.keep(node)
-      return []
-    }
+    if let scope = node.scope, scope.keep(node) { return [] }
     return node.takeOperands()
   }
 

@@ -180,11 +180,10 @@ public final class Engine: Sendable {
         .symbolic, operation: "read", "a value in the body of a scan has no number while the body is recorded",
         remedy: "Return it from the body and read the stacked result", site: CallSite.current())
     }
-    if let failure = node.failure {
-      _ = node.deferred?.report()
-      throw failure
-    }
-    if let deferred = node.deferred, deferred.report() { throw deferred.error }
+    let deferred = graphLock.withLock { _ in node.deferred }
+    let isNews = deferred?.report() ?? false
+    if let failure = node.failure { throw failure }
+    if let deferred, isNews { throw deferred.error }
   }
 
   /// The recorder's limit was passed, or each operation is to be evaluated at once.

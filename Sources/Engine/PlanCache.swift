@@ -1,7 +1,6 @@
 import CajalBackends
 import CajalBase
 import CajalIR
-import Synchronization
 
 /// A compiled graph.
 final class Plan: Sendable {
@@ -39,7 +38,7 @@ final class PlanCache: Sendable {
     var clock: UInt64 = 0
   }
 
-  private let state = Mutex(State())
+  private let state = Locked(State())
   private let capacity: Int
 
   init(capacity: Int) { self.capacity = max(1, capacity) }

@@ -30,6 +30,8 @@ public final class Node: @unchecked Sendable {
   public private(set) var operands: [Value]
   public private(set) var releasedOperands = false
   public private(set) var payload: Payload
+  /// The error of a step that this value's history carries, for its first reader.
+  public var deferred: DeferredError?
 
   // Marks of the walk in progress, guarded by graphLock.
   public var walk: UInt64 = 0
@@ -75,13 +77,6 @@ public final class Node: @unchecked Sendable {
   public static var latestSerial: UInt64 { serials.load(ordering: .relaxed) }
 
   public var status: Status { Status(rawValue: statusByte.load(ordering: .acquiring)) ?? .pending }
-
-  /// The deferred error that this value's history carries, if nobody has seen it yet.
-  public var deferred: DeferredError? {
-    get { deferredBox.withLock { $0 } }
-    set { deferredBox.withLock { $0 = newValue } }
-  }
-  private let deferredBox = Mutex<DeferredError?>(nil)
 
   /// The error, once failed.
   public var failure: TensorError? {
@@ -190,4 +185,4 @@ public protocol MaterializationInProgress: AnyObject, Sendable {
 
 /// Guards operands, payloads and walks of all graphs. Held for walks and publications,
 /// never while a plan is compiled or run.
-public let graphLock = Mutex<Void>(())
+package let graphLock = Locked<Void>(())

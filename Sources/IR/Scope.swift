@@ -95,7 +95,7 @@ public final class Generator: Sendable {
 /// or a scope around it, is open.
 public final class DifferentiationScope: Sendable {
   public let parent: DifferentiationScope?
-  private let state = Mutex(State())
+  private let state = Locked(State())
 
   private struct State {
     var isOpen = true
@@ -120,11 +120,23 @@ public final class DifferentiationScope: Sendable {
     return false
   }
 
-  /// Remembers a node that was materialised with its operands kept.
-  public func keep(_ node: Node) {
-    var outermost = self
-    while let parent = outermost.parent, parent.isOpen { outermost = parent }
-    outermost.state.withLock { $0.kept.append(node) }
+  /// Remembers a node that was materialised and keeps its operands; false where no scope around
+  /// it is open any more, and they may go.
+  public func keep(_ node: Node) -> Bool {
+    var chain: [DifferentiationScope] = []
+    var scope: DifferentiationScope? = self
+    while let current = scope {
+      chain.append(current)
+      scope = current.parent
+    }
+    // The outermost closes last. Asked and remembered in one hold of its lock: a scope that closes
+    // meanwhile lets go of the node or has not got it.
+    return chain.reversed().contains { scope in
+      scope.state.withLock { state in
+        if state.isOpen { state.kept.append(node) }
+        return state.isOpen
+      }
+    }
   }
 
   /// Ends the scope: history that only it kept is let go.

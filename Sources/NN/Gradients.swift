@@ -1,7 +1,6 @@
 import CajalBase
 import CajalIR
 import CajalTensor
-import Synchronization
 
 /// Gradients by parameter. An optimizer's `update` takes them out: they are used once.
 public final class Gradients: Sendable {
@@ -10,12 +9,12 @@ public final class Gradients: Sendable {
     var isTaken = false
   }
 
-  private let state: Mutex<State>
+  private let state: Locked<State>
   /// The closure they come from: what it made and is still held runs with the step.
   package let scope: DifferentiationScope
 
   init(_ tensors: [(Parameter, Tensor)], scope: DifferentiationScope) {
-    state = Mutex(State(tensors: Dictionary(tensors.map { (ObjectIdentifier($0.0), $0.1) }, uniquingKeysWith: { first, _ in first })))
+    state = Locked(State(tensors: Dictionary(tensors.map { (ObjectIdentifier($0.0), $0.1) }, uniquingKeysWith: { first, _ in first })))
     self.scope = scope
   }
 

@@ -3,7 +3,6 @@ import CajalEngine
 import CajalIR
 import CajalTensor
 import CajalOperations
-import Synchronization
 
 /// A tensor that learns: the one thing in a model with identity. Copying a module shares its parameters.
 ///
@@ -15,7 +14,7 @@ public final class Parameter: Sendable {
   public let dtype: DType
   private let initializer: Initializer
   private let generator: Generator
-  private let state: Mutex<State>
+  private let state: Locked<State>
 
   private struct State {
     var shape: Shape?
@@ -29,7 +28,7 @@ public final class Parameter: Sendable {
     self.dtype = dtype
     self.initializer = initializer
     generator = Scope.current.generator.split()
-    state = Mutex(State(shape: shape))
+    state = Locked(State(shape: shape))
   }
 
   /// A parameter with these numbers.
@@ -98,19 +97,19 @@ final class ParameterContext: Sendable {
   @TaskLocal static var current: ParameterContext?
 
   private let parent: ParameterContext?
-  private let names: Mutex<[ObjectIdentifier: Tensor]>
+  private let names: Locked<[ObjectIdentifier: Tensor]>
   /// The parameters that get a name when they are first read.
   private let watched: Set<ObjectIdentifier>
 
   init(watching parameters: [Parameter]) {
     parent = ParameterContext.current
-    names = Mutex([:])
+    names = Locked([:])
     watched = Set(parameters.map { ObjectIdentifier($0) })
   }
 
   init(values: [(Parameter, Tensor)]) {
     parent = ParameterContext.current
-    names = Mutex(Dictionary(values.map { (ObjectIdentifier($0.0), $0.1) }, uniquingKeysWith: { _, last in last }))
+    names = Locked(Dictionary(values.map { (ObjectIdentifier($0.0), $0.1) }, uniquingKeysWith: { _, last in last }))
     watched = []
   }
 

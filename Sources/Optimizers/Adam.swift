@@ -2,7 +2,6 @@ import CajalBase
 import CajalNN
 import CajalTensor
 import Foundation
-import Synchronization
 
 /// Adam: Kingma and Ba 2015, as PyTorch computes it.
 ///
@@ -10,14 +9,14 @@ import Synchronization
 /// θ ← θ − learningRate / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε). The step's number t is part of the
 /// state: a step that failed did not count.
 public final class Adam: Optimizer {
-  private let rate: Mutex<Double>
+  private let rate: Locked<Double>
   public let beta1: Double
   public let beta2: Double
   public let epsilon: Double
   private let state = OptimizerState(slots: 2, counts: true)
 
   public init(learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8) {
-    rate = Mutex(learningRate)
+    rate = Locked(learningRate)
     self.beta1 = beta1
     self.beta2 = beta2
     self.epsilon = epsilon

@@ -3,7 +3,6 @@ import CajalEngine
 import CajalIR
 import CajalNN
 import CajalTensor
-import Synchronization
 
 /// Changes parameters by their gradients. Numbers like the learning rate are data: changing them from
 /// step to step compiles nothing.
@@ -25,7 +24,7 @@ final class OptimizerState: Sendable {
     var count: Tensor?
   }
 
-  private let state = Mutex(State())
+  private let state = Locked(State())
   private let slotCount: Int
   private let counts: Bool
 
@@ -111,7 +110,10 @@ final class OptimizerState: Sendable {
   /// Changes nothing; the next read of a parameter throws.
   private func refuse(_ error: TensorError, _ parameters: [Parameter]) {
     let deferred = DeferredError(error)
-    for parameter in parameters { parameter.current.value.node.deferred = deferred }
+    for parameter in parameters {
+      let value = parameter.current
+      graphLock.withLock { _ in value.value.node.deferred = deferred }
+    }
   }
 
   /// A step under construction. Holds the old values no longer than it must: the run takes over the

@@ -1,19 +1,18 @@
 import CajalBase
 import CajalNN
 import CajalTensor
-import Synchronization
 
 /// Stochastic gradient descent, with momentum if wanted (Polyak 1964; Sutskever et al. 2013).
 ///
 /// v ← momentum · v + g, θ ← θ − learningRate · v; Nesterov: θ ← θ − learningRate · (g + momentum · v).
 public final class SGD: Optimizer {
-  private let rate: Mutex<Double>
+  private let rate: Locked<Double>
   public let momentum: Double
   public let isNesterov: Bool
   private let state: OptimizerState
 
   public init(learningRate: Double = 0.01, momentum: Double = 0, isNesterov: Bool = false) {
-    rate = Mutex(learningRate)
+    rate = Locked(learningRate)
     self.momentum = momentum
     self.isNesterov = isNesterov
     state = OptimizerState(slots: momentum == 0 ? 0 : 1)

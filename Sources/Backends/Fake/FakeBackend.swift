@@ -2,7 +2,6 @@ import CajalBase
 import CajalCompiler
 import CajalIR
 import Foundation
-import Synchronization
 
 /// An accelerator that is not there: memory of its own, runs in order on a thread of its own after
 /// random delays, and failures on demand. What an accelerator needs of the engine is tested with
@@ -14,7 +13,7 @@ public final class FakeBackend: HostBackend {
   public let device = Device.fake
   let meter = MemoryMeter()
   private let queue = DispatchQueue(label: "cajal.fake")
-  private let state: Mutex<State>
+  private let state: Locked<State>
 
   private struct State {
     var faults = Faults()
@@ -38,7 +37,7 @@ public final class FakeBackend: HostBackend {
     }
   }
 
-  public init() { state = Mutex(State()) }
+  public init() { state = Locked(State()) }
 
   /// Sets what is to fail.
   public func inject(_ faults: Faults) { state.withLock { $0.faults = faults } }
