@@ -314,8 +314,9 @@ void cj_matmul(cj_dtype dtype, bool a_transposed, bool b_transposed, int64_t bat
     cj_fill((int32_t)bytes, batch * m * n, 0, c);
     return;
   }
-  if (batch > 1 && b_batch == 0 && !a_transposed && a_batch == m * lda) {
-    m *= batch;  // one B for all: the batch is more rows
+  // One B for all: the batch is more rows. Single rows stay what they are, whose sums run otherwise.
+  if (batch > 1 && m > 1 && b_batch == 0 && !a_transposed && a_batch == m * lda) {
+    m *= batch;
     batch = 1;
   }
   const bool wide = dtype == CJ_FLOAT64;

@@ -5,12 +5,20 @@ import CajalOperations
 /// What a backend wants of the lowering.
 public struct LoweringOptions: Sendable {
   public var fuses: Bool
-  /// Whether operand `index` of `operation` may be read through this strided view as it is.
-  public var acceptsStrided: @Sendable (_ operation: any Operation, _ index: Int, _ view: StridedView) -> Bool
+  /// Whether an operation may read one of its operands through a strided view as it is. What it
+  /// computes must not depend on the view by a bit: a value that is held is read contiguously.
+  public var acceptsStrided: @Sendable (StridedOperand) -> Bool
 
-  public init(
-    fuses: Bool, acceptsStrided: @escaping @Sendable (_ operation: any Operation, _ index: Int, _ view: StridedView) -> Bool
-  ) {
+  /// Operand `index` of `operation`, seen through `view`.
+  public struct StridedOperand {
+    public let operation: any Operation
+    public let index: Int
+    public let view: StridedView
+    /// The shapes of all operands.
+    public let shapes: [Shape]
+  }
+
+  public init(fuses: Bool, acceptsStrided: @escaping @Sendable (StridedOperand) -> Bool) {
     self.fuses = fuses
     self.acceptsStrided = acceptsStrided
   }
@@ -158,8 +166,13 @@ struct Lowering {
   private mutating func lowerStep(_ position: Int) {
     let instruction = graph.instructions[position]
     if instruction.operation is CheckIndices { return lowerCheck(position) }
-    let operands = instruction.operands.indices.map { index in
-      accepted(placement(instruction.operands[index]), instruction.operation, index)
+    let sources = instruction.operands.map { placement($0) }
+    let shapes = sources.map(\.view.shape)
+    let operands = sources.indices.map { index in
+      accepted(
+        sources[index],
+        LoweringOptions.StridedOperand(
+          operation: instruction.operation, index: index, view: sources[index].view, shapes: shapes))
     }
     let results = resultBuffers(position)
     append(
@@ -190,9 +203,9 @@ struct Lowering {
       reads: operands, writes: results.compactMap { $0 }, isFallible: true, path: instruction.path)
   }
 
-  private mutating func accepted(_ placement: Placement, _ operation: any Operation, _ index: Int) -> Placement {
+  private mutating func accepted(_ placement: Placement, _ operand: LoweringOptions.StridedOperand) -> Placement {
     if placement.isContiguous { return placement }
-    if placement.buffer != nil, options.acceptsStrided(operation, index, placement.view) { return placement }
+    if placement.buffer != nil, options.acceptsStrided(operand) { return placement }
     return materialized(placement)
   }
 

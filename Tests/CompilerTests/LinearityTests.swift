@@ -17,7 +17,7 @@ import Testing
     for size in sizes {
       var work = WorkCount()
       let graph = try make(size)
-      _ = compile(graph, LoweringOptions(fuses: true) { _, _, _ in false }, &work)
+      _ = compile(graph, LoweringOptions(fuses: true) { _ in false }, &work)
       #expect(work.visits >= size, sourceLocation: sourceLocation)
       perNode.append(Double(work.visits) / Double(graph.instructions.count))
     }

@@ -50,7 +50,7 @@ func expect(
 /// Compiles `graph` as the CPU does, but for views, which are copied.
 func compiled(_ graph: Graph, fuses: Bool = true) -> Program {
   var work = WorkCount()
-  return compile(graph, LoweringOptions(fuses: fuses) { _, _, _ in false }, &work)
+  return compile(graph, LoweringOptions(fuses: fuses) { _ in false }, &work)
 }
 
 extension Program {

@@ -229,12 +229,31 @@ struct MatrixLayout {
   }
 }
 
+extension MatMul {
+  /// Whether the kernel adds up in one order for this view and for a contiguous operand. Products of
+  /// matrices do: their panels are packed. A product with a vector reads the matrix in place, by dot
+  /// products where it runs along the sum, by whole rows where it does not.
+  fileprivate func keepsOrder(_ layout: MatrixLayout, index: Int, _ shapes: [Shape]) -> Bool {
+    let size = dimensions(shapes[0], shapes[1])
+    guard size.m == 1 || size.n == 1 else { return true }
+    let isMatrix = index == (size.m == 1 ? 1 : 0)
+    if !isMatrix { return true }
+    func runsAlongSum(_ layout: MatrixLayout) -> Bool {
+      let isTransposed = (index == 0 ? transposesA : transposesB) != layout.isTransposed
+      return isTransposed == (index == 1) || layout.rowStride == 1
+    }
+    guard let contiguous = MatrixLayout(StridedView(contiguous: shapes[index])) else { return false }
+    return runsAlongSum(layout) == runsAlongSum(contiguous)
+  }
+}
+
 /// What the kernels read without a copy.
-@Sendable func acceptsStrided(_ operation: any Operation, _ index: Int, _ view: StridedView) -> Bool {
-  switch operation {
-  case is MatMul: MatrixLayout(view) != nil
-  case is Slice, is Pad, is ScatterAdd, is ScatterAddAlong: index == 0
-  case is Update: index <= 1
+@Sendable func acceptsStrided(_ operand: LoweringOptions.StridedOperand) -> Bool {
+  switch operand.operation {
+  case let matmul as MatMul:
+    MatrixLayout(operand.view).map { matmul.keepsOrder($0, index: operand.index, operand.shapes) } ?? false
+  case is Slice, is Pad, is ScatterAdd, is ScatterAddAlong: operand.index == 0
+  case is Update: operand.index <= 1
   case is Concatenate: true
   default: false
   }
