@@ -5,7 +5,7 @@ import CajalIR
 ///
 /// **Shapes**: `[…]` to the same without `axes`. Sums and products of integers and `bool` are int64.
 /// Over no elements: 0, 1, and the lowest and highest value of the dtype. A NaN wins every maximum
-/// and minimum. Ties share the gradient of a maximum or minimum equally.
+/// and minimum; of zeros of both signs any may win. Ties share the gradient of a maximum or minimum equally.
 public struct Reduce: Operation {
   public enum Kind: UInt8, Sendable, CaseIterable {
     // The raw values are the kernels' cj_reduction.

@@ -12,9 +12,9 @@ struct GoldenFile {
     let parameters: [String: String]
     let buffers: [String: String]
     let outputs: [String]
-    let output_grads: [String?]
-    let input_grads: [String: String]
-    let parameter_grads: [String: String]
+    let outputGrads: [String?]
+    let inputGrads: [String: String]
+    let parameterGrads: [String: String]
   }
 
   private struct Index: Decodable { let cases: [Case] }
@@ -34,7 +34,9 @@ struct GoldenFile {
   private let tensors: SafetensorsFile
 
   init() throws {
-    let index = try JSONDecoder().decode(
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let index = try decoder.decode(
       Index.self, from: Data(contentsOf: URL(fileURLWithPath: GoldenFile.folder + "/layers.json")))
     cases = Dictionary(uniqueKeysWithValues: index.cases.map { ($0.name, $0) })
     tensors = try SafetensorsFile.read(GoldenFile.folder + "/layers.safetensors")

@@ -35,9 +35,9 @@ struct GoldenTests {
     {
       tensors[key] = try file.tensor(place, dtype)
     }
-    let places = item.input_grads.merging(item.parameter_grads, uniquingKeysWith: { a, _ in a })
+    let places = item.inputGrads.merging(item.parameterGrads, uniquingKeysWith: { a, _ in a })
     let names = places.keys.sorted()
-    let weights = try item.output_grads.map { try $0.map { try file.tensor($0, dtype) } }
+    let weights = try item.outputGrads.map { try $0.map { try file.tensor($0, dtype) } }
     // Gradients of Σ output · weight.
     let (_, gradients, outputs) = valueAndGradient(at: names.map { tensors[$0]! }) { differentiated in
       var operands = GoldenOperands(tensors: tensors)

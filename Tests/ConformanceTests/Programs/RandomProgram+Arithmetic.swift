@@ -144,7 +144,8 @@ extension RandomProgram {
       guard count > 0 else { return nil }
       let value =
         generator.next() & 1 == 0 ? a.value.max(axes, keepingAxes: keeps) : a.value.min(axes, keepingAxes: keeps)
-      return with(a, value)
+      // Of zeros of both signs any may win; + 0 makes them one.
+      return with(a, a.dtype.isFloat ? value + number(0, a.dtype) : value)
     case 4: return a.dtype.isFloat ? nil : Item(value: a.value.product(axes, keepingAxes: keeps))
     default:
       guard a.isExact, a.shape.rank > 0 else { return nil }
