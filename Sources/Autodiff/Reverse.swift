@@ -28,7 +28,9 @@ private struct Step {
 
 /// The nodes that depend on an input and that an output depends on, operands first. Iterative:
 /// chains may be millions long.
-private func relevantNodes(_ roots: [Node], inputs: [Value], in scope: DifferentiationScope?) -> Result<[Step], TensorError> {
+private func relevantNodes(_ roots: [Node], inputs: [Value], in scope: DifferentiationScope?) -> Result<
+  [Step], TensorError
+> {
   let inputNodes = Set(inputs.map { ObjectIdentifier($0.node) })
   let oldest = inputs.map(\.node.serial).min() ?? 0
   var depends: [ObjectIdentifier: Bool] = [:]
@@ -40,7 +42,8 @@ private func relevantNodes(_ roots: [Node], inputs: [Value], in scope: Different
     while let (node, isExpanded) = stack.popLast() {
       let id = ObjectIdentifier(node)
       if isExpanded {
-        let isRelevant = inputNodes.contains(id) || node.operands.contains { depends[ObjectIdentifier($0.node)] == true }
+        let isRelevant =
+          inputNodes.contains(id) || node.operands.contains { depends[ObjectIdentifier($0.node)] == true }
         depends[id] = isRelevant
         if isRelevant { steps.append(Step(node: node, operands: node.operands)) }
         continue

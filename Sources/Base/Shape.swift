@@ -144,7 +144,6 @@ public struct Shape: Sendable, ExpressibleByArrayLiteral {
   }
 }
 
-
 extension Shape: Hashable {
   public static func == (left: Shape, right: Shape) -> Bool {
     guard left.rank == right.rank else { return false }

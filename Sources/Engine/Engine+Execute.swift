@@ -37,7 +37,8 @@ extension Engine {
           arguments.append(try copied(stored, leaf.type, to: device), isDonated: false)
         }
       case .missing:
-        throw TensorError(.backend, operation: "run", "an input has no value", remedy: "This is a defect; please report it")
+        throw TensorError(
+          .backend, operation: "run", "an input has no value", remedy: "This is a defect; please report it")
       }
     }
     return arguments

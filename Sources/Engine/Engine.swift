@@ -89,7 +89,9 @@ public final class Engine: Sendable {
   /// A step boundary: starts `values`, and what was recorded in `scope` and is still held, as one
   /// plan; and then whatever else this thread has pending that something holds, so that graphs never
   /// grow from step to step.
-  public func step(_ values: [Value], fallbacks: [(new: Value, old: Value)] = [], with scope: DifferentiationScope? = nil) {
+  public func step(
+    _ values: [Value], fallbacks: [(new: Value, old: Value)] = [], with scope: DifferentiationScope? = nil
+  ) {
     let held = heldNodes(PendingNodes.ofThread.takeAlive())
     let members = held.filter { node in scope.map { node.scope?.isInside($0) ?? false } ?? false }
     start(nodes: values.map(\.node) + members, fallbacks: fallbacks, inlineIfReady: false)
@@ -150,7 +152,9 @@ public final class Engine: Sendable {
       return
     case .scalar(let scalar):
       let bits = scalar.bits(as: value.dtype)
-      withUnsafeBytes(of: bits) { bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[0..<value.dtype.byteCount])) }
+      withUnsafeBytes(of: bits) {
+        bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[0..<value.dtype.byteCount]))
+      }
       return
     case .none, .run, .failure: break
     }
@@ -203,7 +207,8 @@ public final class Engine: Sendable {
     let unborn = fallbacks.map(\.old).filter { $0.node.status == .pending }
     // Weights that were never evaluated have no value yet to fall back to.
     if !unborn.isEmpty { start(nodes: unborn.map(\.node), fallbacks: [], inlineIfReady: false) }
-    let olds = Dictionary(fallbacks.map { (ObjectIdentifier($0.new.node), $0.old) }, uniquingKeysWith: { first, _ in first })
+    let olds = Dictionary(
+      fallbacks.map { (ObjectIdentifier($0.new.node), $0.old) }, uniquingKeysWith: { first, _ in first })
     while true {
       switch claimGraph(nodes, olds) {
       case .nothing: return
@@ -251,7 +256,8 @@ public final class Engine: Sendable {
       return .graph(
         run,
         PlanRequest(
-          key: walk.key, device: walk.device ?? fallbackDevice, plan: plan, graph: plan == nil ? walk.makeGraph() : nil))
+          key: walk.key, device: walk.device ?? fallbackDevice, plan: plan, graph: plan == nil ? walk.makeGraph() : nil)
+      )
     }
   }
 

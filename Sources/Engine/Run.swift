@@ -1,8 +1,8 @@
 import CajalBackends
 import CajalBase
 import CajalIR
-import Synchronization
 import Foundation
+import Synchronization
 
 /// One materialisation: nodes claimed, a plan, and whoever waits.
 final class Run: MaterializationInProgress, @unchecked Sendable {

@@ -14,7 +14,9 @@ public final class Gradients: Sendable {
   package let scope: DifferentiationScope
 
   init(_ tensors: [(Parameter, Tensor)], scope: DifferentiationScope) {
-    state = Locked(State(tensors: Dictionary(tensors.map { (ObjectIdentifier($0.0), $0.1) }, uniquingKeysWith: { first, _ in first })))
+    state = Locked(
+      State(
+        tensors: Dictionary(tensors.map { (ObjectIdentifier($0.0), $0.1) }, uniquingKeysWith: { first, _ in first })))
     self.scope = scope
   }
 

@@ -57,13 +57,20 @@ extension Module {
     }
     guard let dtype = DType(safetensorsName: entry.dtype) else {
       throw ModelFileError(
-        path: file.path, problem: "\(name) is \(entry.dtype), which no tensor holds", remedy: "Save it in another dtype")
+        path: file.path, problem: "\(name) is \(entry.dtype), which no tensor holds", remedy: "Save it in another dtype"
+      )
     }
     let shape = Shape(entry.shape)
     if let expected = parameter.shape, expected != shape {
       throw ModelFileError(
         path: file.path, problem: "\(name) has shape \(shape), the model's has \(expected)",
         remedy: "Build the model with the layer sizes that were saved")
+    }
+    // Floats of another width are converted; a float from integers would be another model.
+    guard dtype == parameter.dtype || (dtype.isFloat && parameter.dtype.isFloat) else {
+      throw ModelFileError(
+        path: file.path, problem: "\(name) is \(dtype), the model's is \(parameter.dtype)",
+        remedy: "Build the model that was saved")
     }
     let value = try file.bytes(of: entry).withUnsafeBytes { Tensor(bytes: $0, shape: shape, dtype: dtype) }
     return value.cast(to: parameter.dtype)

@@ -50,7 +50,8 @@ private struct ParameterKey: Comparable {
 
 /// Finds parameters by reflection, through structs, arrays, optionals, dictionaries, tuples and enums.
 private func collect(
-  _ value: Any, path: ModulePath?, _ found: inout [(path: ModulePath, parameter: Parameter)], _ seen: inout Set<ObjectIdentifier>
+  _ value: Any, path: ModulePath?, _ found: inout [(path: ModulePath, parameter: Parameter)],
+  _ seen: inout Set<ObjectIdentifier>
 ) {
   if let parameter = value as? Parameter {
     if seen.insert(ObjectIdentifier(parameter)).inserted { found.append((path ?? ModulePath("parameter"), parameter)) }

@@ -1,8 +1,8 @@
 import CajalBase
 import CajalEngine
 import CajalIR
-import CajalTensor
 import CajalOperations
+import CajalTensor
 
 /// A tensor that learns: the one thing in a model with identity. Copying a module shares its parameters.
 ///
@@ -66,7 +66,8 @@ public final class Parameter: Sendable {
             module: state.path?.description))
       }
       // Its own stream, outside whatever is being differentiated.
-      let scope = Scope.current.with(generator: Generator(key: generator.key), differentiation: .some(nil), position: .some(nil))
+      let scope = Scope.current.with(
+        generator: Generator(key: generator.key), differentiation: .some(nil), position: .some(nil))
       let value = scope.run { initializer.make(shape, dtype) }
       state.value = value
       return value

@@ -7,7 +7,9 @@ import Testing
 
 @Suite struct PlanCacheTests {
   private final class Nothing: Executable {
-    func run(_ arguments: RunArguments, completion: @escaping @Sendable (RunResult) -> Void) { completion(.success([])) }
+    func run(_ arguments: RunArguments, completion: @escaping @Sendable (RunResult) -> Void) {
+      completion(.success([]))
+    }
   }
 
   private func key(_ number: Int) -> PlanKey {
