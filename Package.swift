@@ -75,6 +75,27 @@ let package = Package(
       path: "Sources/Command"),
     .testTarget(name: "CKernelsTests", dependencies: ["CajalCKernels"], path: "Tests/CKernelsTests"),
     .testTarget(name: "FormatsTests", dependencies: ["CajalBase", "CajalFormats"], path: "Tests/FormatsTests"),
+    .testTarget(
+      name: "CompilerTests",
+      dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalCompiler", "CajalBackends"],
+      path: "Tests/CompilerTests"),
+    .testTarget(
+      name: "ConformanceTests",
+      dependencies: [
+        "CajalBase", "CajalIR", "CajalOperations", "CajalAutodiff", "CajalCompiler", "CajalBackends", "CajalEngine",
+        "CajalTensor", "CajalFormats",
+      ],
+      path: "Tests/ConformanceTests"),
+    .testTarget(
+      name: "EngineTests",
+      dependencies: [
+        "CajalBase", "CajalIR", "CajalBackends", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalData",
+      ],
+      path: "Tests/EngineTests"),
+    .testTarget(
+      name: "TensorTests",
+      dependencies: ["Cajal", "CajalBase", "CajalIR", "CajalOperations"],
+      path: "Tests/TensorTests"),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -25,7 +25,9 @@ public final class SGD: Optimizer {
 
   public func update(_ model: some Module, _ gradients: Gradients) {
     let learningRate = learningRate
-    state.update(model, gradients, prepare: { _ in [] }) { value, gradient, slots, _ in
+    state.update(model, gradients) { _ in
+      []
+    } rule: { value, gradient, slots, _ in
       guard let velocity = slots.first else {
         return OptimizerState.Change(value: value - gradient * learningRate, slots: [])
       }
