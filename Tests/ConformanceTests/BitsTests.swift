@@ -1,3 +1,4 @@
+import CajalBackends
 import CajalBase
 import CajalIR
 import CajalOperations
@@ -24,6 +25,30 @@ import Testing
           let turned = operands.map { Operand($0.shape.matrixTransposed, dtype, .uniform(-2...2), layout) }
           try compare("\(size) \(layout) \(flags) \(dtype) turned", turned, product, isTurned: true)
         }
+      }
+    }
+  }
+
+  /// Sums, products and fused groups large enough to be cut for the pool.
+  @Test func theThreadCountChangesNoBit() throws {
+    let operands = [Operand([300, 400], .float32), Operand([400, 300], .float32), Operand([200_000], .float32)]
+    let sample = Sample("matmul", "threads", operands) { x in
+      let product = x[0].matmul(x[1])
+      return [
+        product, product.softmax(-1), x[2].sum(), x[0].sum([0]), x[0].sum([1]), (x[2].exp() * x[2] + x[2]).tanh(),
+        x[1].transposed([1, 0]).flipped([0]) + x[0], x[2].product(), x[0].variance([0, 1]),
+      ]
+    }
+    let graph = try sample.graph()
+    let inputs = sample.inputs()
+    let threads = CPUBackend.threads
+    defer { CPUBackend.threads = threads }
+    CPUBackend.threads = 1
+    let expected = try Machine.cpu.run(graph, inputs)
+    for count in [2, 3, 7] {
+      CPUBackend.threads = count
+      for (index, (found, one)) in zip(try Machine.cpu.run(graph, inputs), expected).enumerated() {
+        if let text = bitDifference(found, one) { Issue.record("result \(index) on \(count) threads: \(text)") }
       }
     }
   }

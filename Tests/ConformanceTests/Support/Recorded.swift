@@ -1,5 +1,6 @@
 import CajalBase
 import CajalIR
+import CajalOperations
 
 /// A graph made from recorded values, for a backend to run without the engine: placeholders are
 /// its first inputs, numbers of the host that were recorded on the way (starts of slices) the rest.
@@ -44,6 +45,15 @@ struct Recorded {
     if let problem { throw TensorError(.backend, operation: "test", problem, remedy: "Pass it as an input") }
     self.graph = graph
     self.scalars = scalars
+  }
+}
+
+extension Recorded {
+  /// Puts aliases where the graph crosses devices.
+  mutating func replaceTransfers() {
+    for position in graph.instructions.indices where graph.instructions[position].operation is Transfer {
+      graph.instructions[position].operation = Alias()
+    }
   }
 }
 
