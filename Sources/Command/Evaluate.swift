@@ -19,8 +19,8 @@ struct Evaluate: AsyncParsableCommand {
       let network = try Perceptron.load(model)
       let dataset = try data.load()
       try check(network, dataset)
-      let accuracy = try accuracy(of: network, on: dataset.test)
-      Finish(testAccuracy: accuracy, trainSeconds: 0, stepPlans: 0).report(output)
+      let accuracy = try measuredAccuracy(of: network, on: dataset.test, output)
+      try Finish(testAccuracy: accuracy, trainSeconds: 0, stepPlans: 0).report(output)
     }
   }
 
@@ -29,7 +29,10 @@ struct Evaluate: AsyncParsableCommand {
     guard network.sizes.first == inputs.count, network.sizes.last == dataset.classes else {
       throw ModelFileError(
         path: model,
-        problem: "its network takes \(network.sizes.first ?? 0) numbers and knows \(network.sizes.last ?? 0) classes; \(dataset.name) has pictures of \(inputs) in \(dataset.classes) classes",
+        problem: """
+          its network takes \(network.sizes.first ?? 0) numbers and knows \(network.sizes.last ?? 0) classes; \
+          \(dataset.name) has pictures of \(inputs) in \(dataset.classes) classes
+          """,
         remedy: "Use the data it was trained on, or say --classes")
     }
   }

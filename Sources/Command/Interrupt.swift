@@ -6,6 +6,8 @@ enum Interrupt {
   private static let count = Atomic<Int>(0)
 
   static func install() {
+    // Made now: a signal handler must not be what makes it.
+    _ = wasRequested
     signal(SIGINT) { _ in
       if Interrupt.count.wrappingAdd(1, ordering: .relaxed).oldValue > 0 { _exit(130) }
     }

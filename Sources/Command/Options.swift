@@ -12,13 +12,19 @@ struct DataOptions: ParsableArguments {
 
   func validate() throws {
     if classes < 2 || classes > 256 { throw ValidationError("--classes must be in 2...256: labels are bytes.") }
+    if dataset == "mnist", classes != 10 {
+      throw ValidationError("mnist has 10 classes, not \(classes). Leave --classes out, or name a folder (./mnist).")
+    }
   }
 
   func load() throws -> ImageDataset {
-    dataset == "mnist" && classes == 10 ? try MNIST.load() : try ImageDataset.idx(folder: folder, classes: classes)
+    dataset == "mnist" ? try MNIST.load() : try ImageDataset.idx(folder: folder, classes: classes)
   }
 
-  private var folder: String { (dataset as NSString).expandingTildeInPath }
+  /// With `~/`, which a shell leaves alone in `--dataset=~/…`, as the home folder.
+  private var folder: String {
+    dataset.hasPrefix("~/") ? FileManager.default.homeDirectoryForCurrentUser.path + dataset.dropFirst() : dataset
+  }
 }
 
 /// Flags about the machine.
@@ -26,7 +32,7 @@ struct MachineOptions: ParsableArguments {
   @Option(help: "Threads of the CPU; all it has by default. Results do not depend on it.")
   var threads: Int?
 
-  @Option(help: ArgumentHelp("Where to compute: cpu, reference (slow, plain: the judge) or fake (an accelerator for tests)."))
+  @Option(help: "Where to compute: cpu, reference (slow, plain: the judge) or fake (an accelerator for tests).")
   var device = "cpu"
 
   @Flag(help: "One JSON object a line on standard output, and nothing else there.")
@@ -35,7 +41,8 @@ struct MachineOptions: ParsableArguments {
   func validate() throws {
     if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
     if Device(named: device) == nil {
-      throw ValidationError("there is no device '\(device)'; use \(Device.all.map(\.name).joined(separator: ", ")).")
+      let names = Device.all.map(\.name).joined(separator: ", ")
+      throw ValidationError("there is no device '\(device)'. Use one of \(names).")
     }
   }
 

@@ -2,32 +2,54 @@ import Cajal
 import Foundation
 
 /// What the commands print: lines for people, or one JSON object a line for programs.
-struct Output {
+final class Output {
   let isJSON: Bool
   private let isTerminal = isatty(STDERR_FILENO) != 0
+  private var lastProgress = ContinuousClock.now
+
+  init(isJSON: Bool) { self.isJSON = isJSON }
 
   /// A line for people; with --json there is none.
-  func say(_ line: String) {
-    if !isJSON { write(line) }
+  func say(_ line: String) throws {
+    if !isJSON { try write(line) }
   }
 
   /// An event for programs, keys in the order given; without --json there is none.
-  func emit(_ event: String, _ fields: KeyValuePairs<String, JSON>) {
+  func emit(_ event: String, _ fields: KeyValuePairs<String, JSON>) throws {
     guard isJSON else { return }
     let parts = ["\"event\":\"\(event)\""] + fields.map { "\"\($0.key)\":\($0.value.text)" }
-    write("{" + parts.joined(separator: ",") + "}")
+    try write("{" + parts.joined(separator: ",") + "}")
   }
 
   /// Written at once: whoever reads a pipe sees each line when it happens.
-  private func write(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
-
-  /// A line that the next one writes over, on a terminal; standard output stays clean.
-  func progress(_ line: String) {
-    guard isTerminal, !isJSON else { return }
-    FileHandle.standardError.write(Data("\r\u{1B}[K\(line)".utf8))
+  private func write(_ line: String) throws {
+    do {
+      try FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
+    } catch {
+      throw OutputError()
+    }
   }
 
-  func clearProgress() { progress("") }
+  /// How a long task is going. On a terminal a line that the next one writes over; elsewhere, and as
+  /// JSON, a line now and then. Standard output stays clean of the lines for people.
+  func progress(_ line: String, event: String, _ fields: KeyValuePairs<String, JSON>) throws {
+    if isTerminal, !isJSON { return complete("\r\u{1B}[K\(line)") }
+    guard lastProgress.duration(to: .now) > .seconds(2) else { return }
+    lastProgress = .now
+    if isJSON { try emit(event, fields) } else { complete(line + "\n") }
+  }
+
+  func clearProgress() {
+    if isTerminal, !isJSON { complete("\r\u{1B}[K") }
+  }
+
+  /// Progress that cannot be shown ends nothing.
+  private func complete(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
+}
+
+/// Standard output is full or closed.
+struct OutputError: Error, CustomStringConvertible {
+  var description: String { "standard output cannot be written. Free space there, or direct it elsewhere." }
 }
 
 /// A JSON value of the few kinds that events need.
@@ -66,36 +88,23 @@ struct Finish {
   var trainSeconds: Double
   var stepPlans: Int
 
-  func report(_ output: Output) {
-    output.emit(
+  func report(_ output: Output) throws {
+    try output.emit(
       "finished",
       [
         "test_accuracy": .number(testAccuracy), "train_seconds": .number(trainSeconds),
         "peak_memory_bytes": .integer(Memory.peakBytes), "plans_compiled": .integer(Runtime.counters.plansCompiled),
         "step_plans_compiled": .integer(stepPlans),
       ])
-    output.say(String(format: "test accuracy %.2f%%", testAccuracy * 100))
+    try output.say(String(format: "test accuracy %.2f%%", testAccuracy * 100))
   }
 }
 
-enum Memory {
-  /// The most memory that this process has had resident.
-  static var peakBytes: Int {
-    #if os(Linux)
-      // getrusage's figure outlives exec on Linux and may be the parent's.
-      if let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-        let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
-        let kibibytes = line.split(whereSeparator: { !$0.isNumber }).first.flatMap({ Int($0) })
-      {
-        return kibibytes * 1024
-      }
-    #endif
-    #if canImport(Darwin)
-      var usage = rusage()
-      getrusage(RUSAGE_SELF, &usage)
-      return usage.ru_maxrss
-    #else
-      return 0
-    #endif
+/// The accuracy on data that may take a while.
+func measuredAccuracy(of model: some Layer, on data: LabeledData, _ output: Output) throws -> Double {
+  defer { output.clearProgress() }
+  return try accuracy(of: model, on: data) { done in
+    try output.progress(
+      "testing \(done)/\(data.count)", event: "testing", ["done": .integer(done), "examples": .integer(data.count)])
   }
 }

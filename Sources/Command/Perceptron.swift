@@ -3,23 +3,24 @@ import CajalFormats
 import Foundation
 
 /// The network of `cajal train`: fully connected layers, relu between them.
+///
+/// **Shapes**: pictures `[N, …]` to scores `[N, classes]`.
 struct Perceptron: Layer {
-  let layers: Sequential
+  let layers: [Dense]
   let sizes: [Int]
 
   init(inputs: Int, classes: Int) { self.init(sizes: [inputs, 512, 256, classes]) }
 
   init(sizes: [Int]) {
     self.sizes = sizes
-    layers = Sequential {
-      Flatten()
-      for index in 1..<sizes.count {
-        Dense(sizes[index], inputs: sizes[index - 1], activation: index == sizes.count - 1 ? .identity : .relu)
-      }
+    layers = (1..<sizes.count).map { index in
+      Dense(sizes[index], inputs: sizes[index - 1], activation: index == sizes.count - 1 ? .identity : .relu)
     }
   }
 
-  func callAsFunction(_ input: Tensor) -> Tensor { layers(input) }
+  func callAsFunction(_ input: Tensor) -> Tensor {
+    layers.reduce(input.flattened(from: 1)) { value, layer in layer(value) }
+  }
 
   /// The network that a file holds: its sizes are those of its kernels.
   static func load(_ path: String) throws -> Perceptron {
@@ -27,7 +28,9 @@ struct Perceptron: Layer {
     let kernels = file.tensors.filter { $0.name.hasSuffix(".kernel") }
       .sorted { $0.name.compare($1.name, options: .numeric) == .orderedAscending }
     guard let first = kernels.first, kernels.allSatisfy({ $0.shape.count == 2 }) else {
-      throw ModelFileError(path: path, problem: "it holds no fully connected layers", remedy: "Use a file that `cajal train --save` wrote")
+      throw ModelFileError(
+        path: path, problem: "it holds no fully connected layers",
+        remedy: "Use a file that `cajal train --save` wrote")
     }
     let model = Perceptron(sizes: [first.shape[0]] + kernels.map { $0.shape[1] })
     try model.load(path)

@@ -38,16 +38,27 @@ struct Train: AsyncParsableCommand {
   func validate() throws {
     if epochs < 1 { throw ValidationError("--epochs must be at least 1.") }
     if batchSize < 1 { throw ValidationError("--batch-size must be at least 1.") }
-    if !(learningRate > 0 && learningRate.isFinite) { throw ValidationError("--learning-rate must be a positive number.") }
+    if !(learningRate > 0 && learningRate.isFinite) {
+      throw ValidationError("--learning-rate must be a positive number.")
+    }
     if let save { try checkWritable(save) }
   }
 
   /// A wrong place to save is known before the training, not after it.
   private func checkWritable(_ path: String) throws {
-    let folder = (path as NSString).deletingLastPathComponent
+    let place = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     var isFolder: ObjCBool = false
-    let exists = FileManager.default.fileExists(atPath: folder.isEmpty ? "." : folder, isDirectory: &isFolder)
-    if !exists || !isFolder.boolValue { throw ValidationError("--save \(path): there is no folder \(folder); make it first.") }
+    if !FileManager.default.fileExists(atPath: place, isDirectory: &isFolder) || !isFolder.boolValue {
+      throw ValidationError(
+        "--save \(path): the folder \(place) does not exist. Create it (mkdir -p), or save elsewhere.")
+    }
+    let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    if path.isEmpty || path.hasSuffix("/") || (isThere && isFolder.boolValue) {
+      throw ValidationError("--save \(path): that is a folder. Name a file in it.")
+    }
+    if !FileManager.default.isWritableFile(atPath: place) {
+      throw ValidationError("--save \(path): \(place) may not be written. Change its permissions, or save elsewhere.")
+    }
   }
 
   func run() async throws {
@@ -55,51 +66,78 @@ struct Train: AsyncParsableCommand {
       Interrupt.install()
       let output = Output(isJSON: machine.json)
       let dataset = try data.load()
-      let model = withSeed(seed) { Perceptron(inputs: dataset.train.inputs.shape.suffix(from: 1).count, classes: dataset.classes) }
-      output.say("\(dataset.name): \(dataset.train.count) examples to train on, \(dataset.test.count) to test with")
-      output.say("perceptron \(model.sizes.map(String.init).joined(separator: "-")): \(model.parameterCount) parameters, on \(machine.device)")
-      let report = try train(model, dataset, output)
-      let accuracy = try accuracy(of: model, on: dataset.test)
+      let inputs = dataset.train.inputs.shape.suffix(from: 1).count
+      let model = withSeed(seed) { Perceptron(inputs: inputs, classes: dataset.classes) }
+      try introduce(model, dataset, output)
+      let (report, accuracy) = try train(model, dataset, output)
       if let save {
         try model.save(save, metadata: ["cajal.model": "perceptron", "cajal.dataset": dataset.name])
-        output.say("saved \(save)")
+        try output.say("saved \(save)")
       }
-      output.say(String(format: "trained in %.1f s", report.seconds))
-      Finish(testAccuracy: accuracy, trainSeconds: report.seconds, stepPlans: report.stepCounters.plansCompiled).report(output)
+      try output.say(String(format: "trained in %.1f s", report.seconds))
+      try Finish(testAccuracy: accuracy, trainSeconds: report.seconds, stepPlans: report.stepCounters.plansCompiled)
+        .report(output)
       if report.wasStopped { throw ExitCode(130) }
     }
   }
 
-  private func train(_ model: Perceptron, _ dataset: ImageDataset, _ output: Output) throws -> TrainingReport {
+  private func introduce(_ model: Perceptron, _ dataset: ImageDataset, _ output: Output) throws {
+    let sizes = model.sizes.map(String.init).joined(separator: "-")
+    try output.say("\(dataset.name): \(dataset.train.count) examples to train on, \(dataset.test.count) to test with")
+    try output.say("perceptron \(sizes): \(model.parameterCount) parameters, on \(machine.device)")
+  }
+
+  /// Trains; returns the report and the accuracy after the last epoch.
+  private func train(_ model: Perceptron, _ dataset: ImageDataset, _ output: Output) throws -> (TrainingReport, Double)
+  {
     let trainer = Trainer(model, optimizer: Adam(learningRate: learningRate)) { model, x, y in
       softmaxCrossEntropy(model(x), y)
     }
-    return try trainer.fit(
+    var last = 0.0
+    let report = try trainer.fit(
       dataset.train, epochs: epochs, batchSize: batchSize, seed: seed, schedule: { 1 - $0 },
-      validate: { try accuracy(of: model, on: dataset.test) }, shouldStop: { Interrupt.wasRequested },
-      onEvent: { show($0, output) })
+      validate: {
+        last = try measuredAccuracy(of: model, on: dataset.test, output)
+        return last
+      }, shouldStop: { Interrupt.wasRequested }, onEvent: { try show($0, output) })
+    return (report, last)
   }
 
-  private func show(_ event: TrainingEvent, _ output: Output) {
+  private func show(_ event: TrainingEvent, _ output: Output) throws {
     switch event {
     case .started(let epochs, let steps, let examples):
-      output.emit("started", ["version": .integer(TrainingEvent.version), "epochs": .integer(epochs), "steps": .integer(steps), "examples": .integer(examples)])
-    case .progress(let epoch, let step, let steps, let loss, let rate):
-      output.progress(String(format: "epoch %d/%d  step %d/%d  loss %.4f  %.0f examples/s", epoch, epochs, step, steps, loss, rate))
-    case .epochFinished(let report):
-      output.clearProgress()
-      let accuracy = report.validationAccuracy ?? .nan
-      output.say(
-        String(
-          format: "epoch %d/%d  loss %.4f  test accuracy %.2f%%  %.1f s", report.epoch, report.epochs, report.loss, accuracy * 100,
-          report.seconds))
-      output.emit(
-        "epoch",
+      try output.emit(
+        "started",
         [
-          "epoch": .integer(report.epoch), "loss": .number(Double(report.loss)), "test_accuracy": .number(accuracy),
-          "seconds": .number(report.seconds),
+          "version": .integer(TrainingEvent.version), "epochs": .integer(epochs), "steps": .integer(steps),
+          "examples": .integer(examples),
         ])
+    case .progress(let epoch, let step, let steps, let loss, let rate):
+      try output.progress(
+        String(
+          format: "epoch %d/%d  step %d/%d  loss %.4f  %.0f examples/s", epoch, epochs, step, steps, loss, rate),
+        event: "progress",
+        [
+          "epoch": .integer(epoch), "step": .integer(step), "loss": .number(Double(loss)),
+          "examples_per_second": .number(rate),
+        ])
+    case .epochFinished(let report): try show(report, output)
     case .finished: output.clearProgress()
     }
+  }
+
+  private func show(_ report: EpochReport, _ output: Output) throws {
+    output.clearProgress()
+    let accuracy = report.validationAccuracy ?? .nan
+    try output.say(
+      String(
+        format: "epoch %d/%d  loss %.4f  test accuracy %.2f%%  %.1f s", report.epoch, report.epochs, report.loss,
+        accuracy * 100, report.seconds))
+    try output.emit(
+      "epoch",
+      [
+        "epoch": .integer(report.epoch), "loss": .number(Double(report.loss)), "test_accuracy": .number(accuracy),
+        "seconds": .number(report.seconds),
+      ])
   }
 }

@@ -32,10 +32,12 @@ public struct ImageDataset: Sendable {
   public static func idx(folder: String, classes: Int = 10) throws -> ImageDataset {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
-      throw DatasetError(path: folder, problem: "there is no such folder", remedy: "Pass `mnist`, or a folder of idx files named as MNIST's")
+      throw DatasetError(
+        path: folder, problem: "there is no such folder",
+        remedy: "Pass `mnist`, or a folder of idx files named as MNIST's")
     }
     return ImageDataset(
-      name: (folder as NSString).lastPathComponent, train: try part("train", folder, classes),
+      name: URL(fileURLWithPath: folder).lastPathComponent, train: try part("train", folder, classes),
       test: try part("t10k", folder, classes))
   }
 
@@ -52,22 +54,27 @@ public struct ImageDataset: Sendable {
     }
     if let position = labels.array.bytes.firstIndex(where: { Int($0) >= classes }) {
       throw DatasetError(
-        path: labels.path, problem: "label \(labels.array.bytes[position]) at position \(position) is outside 0..<\(classes)",
+        path: labels.path,
+        problem: "label \(labels.array.bytes[position]) at position \(position) is outside 0..<\(classes)",
         remedy: "Say how many classes there are with --classes, or mend the file")
     }
-    let inputs = images.array.bytes.withUnsafeBytes { Tensor(bytes: $0, shape: Shape(images.array.shape), dtype: .uint8) }
+    let inputs = images.array.bytes.withUnsafeBytes {
+      Tensor(bytes: $0, shape: Shape(images.array.shape), dtype: .uint8)
+    }
     return LabeledData(inputs: inputs, labels: Tensor(labels.array.bytes.map { Int32($0) }), classes: classes)
   }
 
   private static func read(_ name: String, _ folder: String, rank: Int) throws -> (path: String, array: IdxArray) {
     let candidates = ["\(folder)/\(name)", "\(folder)/\(name).gz"]
     guard let path = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
-      throw DatasetError(path: folder, problem: "it has no \(name) or \(name).gz", remedy: "Name the four files as MNIST's are named")
+      throw DatasetError(
+        path: folder, problem: "it has no \(name) or \(name).gz", remedy: "Name the four files as MNIST's are named")
     }
     let array = try IdxFile.read(path)
     guard array.shape.count == rank, array.elementType == .uint8 else {
       throw DatasetError(
-        path: path, problem: "it holds \(array.elementType) of \(array.shape.count) axes", remedy: "It must hold bytes of \(rank) axes")
+        path: path, problem: "it holds \(array.elementType) of \(array.shape.count) axes",
+        remedy: "It must hold bytes of \(rank) axes")
     }
     return (path, array)
   }

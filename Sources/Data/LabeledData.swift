@@ -24,7 +24,9 @@ public struct LabeledData: Sendable {
   /// - Parameters:
   ///   - seed, epoch: say the order, if shuffled: the same for the same numbers.
   public func batches(of size: Int, shuffled: Bool = false, seed: UInt64 = 0, epoch: Int = 0) -> Batches {
-    Batches(self, size: Swift.max(1, size), order: shuffled ? Permutation.make(count, seed: seed, epoch: epoch) : nil)
+    // No larger than the data, so that sums of sizes and positions cannot overflow.
+    let size = Swift.max(1, Swift.min(size, count))
+    return Batches(self, size: size, order: shuffled ? Permutation.make(count, seed: seed, epoch: epoch) : nil)
   }
 }
 
@@ -72,7 +74,7 @@ enum Permutation {
     for last in stride(from: order.count - 1, to: 0, by: -1) {
       let word = Philox.word(key: key, stream: 0, index: UInt64(last))
       // ⌊word · (last + 1) / 2³²⌋: uniform to one part in 2³² / (last + 1).
-      let other = Int(UInt64(word) * UInt64(last + 1) >> 32)
+      let other = Int((UInt64(word) * UInt64(last + 1)) >> 32)
       order.swapAt(last, other)
     }
     return order

@@ -89,6 +89,9 @@ public enum Runtime {
   /// The CPU's SIMD level and threads.
   public static var cpuDescription: String { Engine.shared.cpuDescription }
 
+  /// Whether training mode is on here: inside `valueAndGradient(of:)`, or as ``withTraining(_:_:)`` said.
+  public static var isTraining: Bool { Scope.current.isTraining }
+
   /// Sets going whatever this thread recorded and something still holds.
   public static func startPending() { Engine.shared.startPending() }
 }

@@ -33,38 +33,41 @@ public final class Trainer<Model: Module>: Sendable {
   ///   - schedule: a factor for the optimizer's learning rate, from the fraction of the run that is done.
   ///   - validate: called after each epoch; what it returns stands in the epoch's report.
   ///   - shouldStop: asked after each step; the run then ends early, with everything learned so far.
-  ///   - onEvent: hears of everything.
+  ///   - onEvent: hears of everything; what it throws ends the run.
   /// - Throws: ``TrainingError`` where the loss is no number any more; ``TensorError`` where a step failed.
   @discardableResult
   public func fit(
     _ data: LabeledData, epochs: Int, batchSize: Int = 128, seed: UInt64 = 0,
     schedule: @escaping (_ progress: Double) -> Double = { _ in 1 },
     validate: (() throws -> Double)? = nil, shouldStop: () -> Bool = { false },
-    onEvent: (TrainingEvent) -> Void = { _ in }
+    onEvent: (TrainingEvent) throws -> Void = { _ in }
   ) throws -> TrainingReport {
     try eval(model.trainableParameters.filter { $0.shape != nil }.map(\.value))
     var run = Progress(
-      epochs: epochs, steps: data.batches(of: batchSize).count, learningRate: optimizer.learningRate, schedule: schedule)
+      epochs: epochs, steps: data.batches(of: batchSize).count, learningRate: optimizer.learningRate, schedule: schedule
+    )
     defer { optimizer.learningRate = run.learningRate }
-    onEvent(.started(epochs: epochs, steps: run.stepsPerEpoch, examples: data.count))
+    try onEvent(.started(epochs: epochs, steps: run.stepsPerEpoch, examples: data.count))
     for epoch in 1...max(1, epochs) where epochs > 0 && !run.wasStopped {
       let batches = data.batches(of: batchSize, shuffled: true, seed: seed, epoch: epoch)
       let loss = try train(batches, epoch, &run, shouldStop, onEvent)
       let accuracy = try validate?()
-      onEvent(
+      try onEvent(
         .epochFinished(
-          EpochReport(epoch: epoch, epochs: epochs, loss: loss, validationAccuracy: accuracy, seconds: run.epochSeconds)))
+          EpochReport(epoch: epoch, epochs: epochs, loss: loss, validationAccuracy: accuracy, seconds: run.epochSeconds)
+        ))
     }
     let report = TrainingReport(
       epochs: run.epochsDone, steps: run.stepsDone, seconds: run.seconds, stepCounters: meter.counters,
       wasStopped: run.wasStopped)
-    onEvent(.finished(report))
+    try onEvent(.finished(report))
     return report
   }
 
   /// One epoch; returns its mean loss.
   private func train(
-    _ batches: Batches, _ epoch: Int, _ run: inout Progress, _ shouldStop: () -> Bool, _ onEvent: (TrainingEvent) -> Void
+    _ batches: Batches, _ epoch: Int, _ run: inout Progress, _ shouldStop: () -> Bool,
+    _ onEvent: (TrainingEvent) throws -> Void
   ) throws -> Float {
     run.beginEpoch()
     var total = Tensor.zeros([])
@@ -83,7 +86,7 @@ public final class Trainer<Model: Module>: Sendable {
       run.stepsDone += 1
       if run.isReportDue {
         let current = try check(loss, epoch, steps)
-        onEvent(
+        try onEvent(
           .progress(
             epoch: epoch, step: steps, steps: run.stepsPerEpoch, loss: current,
             examplesPerSecond: Double(examples) / run.secondsInEpoch))
@@ -107,7 +110,9 @@ public final class Trainer<Model: Module>: Sendable {
     if number.isFinite { return number }
     throw TrainingError(
       problem: "the loss became \(number) by step \(step) of epoch \(epoch)",
-      remedy: "Lower the learning rate (it is \(optimizer.learningRate)), or set CAJAL_CHECK_NAN=1 to see which operation made it")
+      remedy:
+        "Lower the learning rate (it is \(optimizer.learningRate)), or set CAJAL_CHECK_NAN=1 to see which operation made it"
+    )
   }
 }
 
@@ -133,7 +138,7 @@ private struct Progress {
   }
 
   var scheduledLearningRate: Double {
-    learningRate * schedule(Double(stepsDone) / Double(max(1, epochs * stepsPerEpoch)))
+    learningRate * schedule(Double(stepsDone) / max(1, Double(epochs) * Double(stepsPerEpoch)))
   }
 
   mutating func beginEpoch() {

@@ -21,39 +21,42 @@ private struct Case: Sendable, CustomTestStringConvertible {
 private func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
 
 private let cases: [Case] = [
-  Case("abs", { $0.abs() }) { abs($0) }, Case("sign", { $0.sign() }) { $0 > 0 ? 1 : ($0 < 0 ? -1 : 0) },
-  Case("squared", { $0.squared() }) { $0 * $0 }, Case("exp", { $0.exp() }) { exp($0) },
-  Case("expm1", { $0.expm1() }) { expm1($0) }, Case("sin", { $0.sin() }) { sin($0) },
-  Case("cos", { $0.cos() }) { cos($0) }, Case("tan", { $0.tan() }) { tan($0) },
-  Case("tanh", { $0.tanh() }) { tanh($0) }, Case("erf", { $0.erf() }) { erf($0) },
-  Case("floor", { $0.floor() }) { floor($0) }, Case("ceil", { $0.ceil() }) { ceil($0) },
-  Case("round", { $0.round() }) { $0.rounded(.toNearestOrEven) }, Case("negate", { -$0 }) { -$0 },
-  Case("sigmoid", { $0.sigmoid() }) { sigmoid($0) }, Case("softplus", { $0.softplus() }) { log1p(exp($0)) },
-  Case("relu", { $0.relu() }) { max(0, $0) }, Case("silu", { $0.silu() }) { $0 * sigmoid($0) },
-  Case("gelu", { $0.gelu() }) { $0 * 0.5 * (1 + erf($0 / 2.0.squareRoot())) },
-  Case("gelu by tanh", { $0.gelu(approximate: true) }) {
-    0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0)))
-  },
-  Case("leakyRelu", { $0.leakyRelu(slope: 0.2) }) { $0 > 0 ? $0 : 0.2 * $0 },
-  Case("elu", { $0.elu(alpha: 2) }) { $0 > 0 ? $0 : 2 * expm1($0) },
-  Case("celu", { $0.celu(alpha: 2) }) { max(0, $0) + min(0, 2 * expm1($0 / 2)) },
+  Case("abs", { $0.abs() }, { abs($0) }), Case("sign", { $0.sign() }, { $0 > 0 ? 1 : ($0 < 0 ? -1 : 0) }),
+  Case("squared", { $0.squared() }, { $0 * $0 }), Case("exp", { $0.exp() }, { exp($0) }),
+  Case("expm1", { $0.expm1() }, { expm1($0) }), Case("sin", { $0.sin() }, { sin($0) }),
+  Case("cos", { $0.cos() }, { cos($0) }), Case("tan", { $0.tan() }, { tan($0) }),
+  Case("tanh", { $0.tanh() }, { tanh($0) }), Case("erf", { $0.erf() }, { erf($0) }),
+  Case("floor", { $0.floor() }, { floor($0) }), Case("ceil", { $0.ceil() }, { ceil($0) }),
+  Case("round", { $0.round() }, { $0.rounded(.toNearestOrEven) }), Case("negate", { -$0 }, { -$0 }),
+  Case("sigmoid", { $0.sigmoid() }, { sigmoid($0) }), Case("softplus", { $0.softplus() }, { log1p(exp($0)) }),
+  Case("relu", { $0.relu() }, { max(0, $0) }), Case("silu", { $0.silu() }, { $0 * sigmoid($0) }),
+  Case("gelu", { $0.gelu() }, { $0 * 0.5 * (1 + erf($0 / 2.0.squareRoot())) }),
+  Case(
+    "gelu by tanh", { $0.gelu(approximate: true) },
+    {
+      0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0)))
+    }),
+  Case("leakyRelu", { $0.leakyRelu(slope: 0.2) }, { $0 > 0 ? $0 : 0.2 * $0 }),
+  Case("elu", { $0.elu(alpha: 2) }, { $0 > 0 ? $0 : 2 * expm1($0) }),
+  Case("celu", { $0.celu(alpha: 2) }, { max(0, $0) + min(0, 2 * expm1($0 / 2)) }),
   // Klambauer et al. 2017 give these two numbers.
-  Case("selu", { $0.selu() }) { 1.0507009873554805 * ($0 > 0 ? $0 : 1.6732632423543772 * expm1($0)) },
-  Case("mish", { $0.mish() }) { $0 * tanh(log1p(exp($0))) }, Case("softsign", { $0.softsign() }) { $0 / (1 + abs($0)) },
-  Case("logSigmoid", { $0.logSigmoid() }) { -log1p(exp(-$0)) }, Case("relu6", { $0.relu6() }) { min(6, max(0, $0)) },
-  Case("hardTanh", { $0.hardTanh() }) { min(1, max(-1, $0)) },
-  Case("hardSigmoid", { $0.hardSigmoid() }) { min(1, max(0, $0 / 6 + 0.5)) },
-  Case("hardSwish", { $0.hardSwish() }) { $0 * min(1, max(0, $0 / 6 + 0.5)) },
-  Case("tanhShrink", { $0.tanhShrink() }) { $0 - tanh($0) },
-  Case("softShrink", { $0.softShrink(lambda: 0.5) }) { $0 > 0.5 ? $0 - 0.5 : ($0 < -0.5 ? $0 + 0.5 : 0) },
-  Case("clamped", { $0.clamped(to: -1...2) }) { min(2, max(-1, $0)) },
-  Case("pow 3", { $0.pow(3) }) { $0 * $0 * $0 }, Case("pow 2", { $0.pow(2) }) { $0 * $0 },
+  Case("selu", { $0.selu() }, { 1.0507009873554805 * ($0 > 0 ? $0 : 1.6732632423543772 * expm1($0)) }),
+  Case("mish", { $0.mish() }, { $0 * tanh(log1p(exp($0))) }),
+  Case("softsign", { $0.softsign() }, { $0 / (1 + abs($0)) }),
+  Case("logSigmoid", { $0.logSigmoid() }, { -log1p(exp(-$0)) }), Case("relu6", { $0.relu6() }, { min(6, max(0, $0)) }),
+  Case("hardTanh", { $0.hardTanh() }, { min(1, max(-1, $0)) }),
+  Case("hardSigmoid", { $0.hardSigmoid() }, { min(1, max(0, $0 / 6 + 0.5)) }),
+  Case("hardSwish", { $0.hardSwish() }, { $0 * min(1, max(0, $0 / 6 + 0.5)) }),
+  Case("tanhShrink", { $0.tanhShrink() }, { $0 - tanh($0) }),
+  Case("softShrink", { $0.softShrink(lambda: 0.5) }, { $0 > 0.5 ? $0 - 0.5 : ($0 < -0.5 ? $0 + 0.5 : 0) }),
+  Case("clamped", { $0.clamped(to: -1...2) }, { min(2, max(-1, $0)) }),
+  Case("pow 3", { $0.pow(3) }, { $0 * $0 * $0 }), Case("pow 2", { $0.pow(2) }, { $0 * $0 }),
 ]
 
 private let positive: [Case] = [
-  Case("sqrt", { $0.sqrt() }) { $0.squareRoot() }, Case("rsqrt", { $0.rsqrt() }) { 1 / $0.squareRoot() },
-  Case("log", { $0.log() }) { log($0) }, Case("log1p", { $0.log1p() }) { log1p($0) },
-  Case("pow -1.5", { $0.pow(-1.5) }) { pow($0, -1.5) },
+  Case("sqrt", { $0.sqrt() }, { $0.squareRoot() }), Case("rsqrt", { $0.rsqrt() }, { 1 / $0.squareRoot() }),
+  Case("log", { $0.log() }, { log($0) }), Case("log1p", { $0.log1p() }, { log1p($0) }),
+  Case("pow -1.5", { $0.pow(-1.5) }, { pow($0, -1.5) }),
 ]
 
 @Suite struct FunctionTests {
