@@ -84,6 +84,22 @@ extension Samples {
       }
       return last + stacked
     },
+    Sample("scan", "over nothing, gradient", [Operand([3], .float64), Operand([0, 3], .float64)], differentiates: [0]) {
+      x in
+      Value.scan(initial: [x[0]], sequences: [x[1]]) { _, carries, slices in ([carries[0] * slices[0]], []) }.carries
+    },
+    Sample(
+      "scan", "with integers beside floats",
+      [Operand([2], .float64), Operand([], .int64, .uniform(0...3)), Operand([4, 2], .int32, .uniform(-2...2))],
+      .scaled(8, scale: 8), differentiates: [0]
+    ) { x in
+      let (last, stacked) = Value.scan(initial: [x[0], x[1]], sequences: [x[2]]) { position, carries, slices in
+        let next =
+          (carries[0] * slices[0].cast(to: .float64)).sin() + (carries[1] + position).cast(to: .float64) * carries[0]
+        return ([next, carries[1] + .constant(.integer(1), .int64)], [slices[0], next])
+      }
+      return last + stacked
+    },
     Sample("scan", "with a moving slice", [Operand([2], .float32), Operand([6, 2], .float32)], .scaled(4, scale: 8)) {
       x in
       let (last, stacked) = Value.scan(initial: [x[0]], sequences: [], length: 4) { position, carries, _ in
