@@ -11,6 +11,7 @@ struct DataOptions: ParsableArguments {
   var classes = 10
 
   func validate() throws {
+    if dataset.isEmpty { throw ValidationError("--dataset names nothing. Name a folder, or leave it out for mnist.") }
     if classes < 2 || classes > 256 { throw ValidationError("--classes must be in 2...256: labels are bytes.") }
     if dataset == "mnist", classes != 10 {
       throw ValidationError("mnist has 10 classes, not \(classes). Leave --classes out, or name a folder (./mnist).")

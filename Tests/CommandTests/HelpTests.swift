@@ -31,7 +31,8 @@ import Testing
     ["train", "--threads", "0"], ["train", "--device", "tpu"], ["train", "--classes", "1"],
     ["train", "--classes", "300"],
     ["train", "--seed", "-3"], ["train", "--classes", "7"], ["evaluate"], ["nonsense"], ["train", "extra"],
-    ["train", "--save", "no/such/folder/model.safetensors"], ["train", "--save", "."], ["train", "--save", ""],
+    ["train", "--save", "no/such/folder/model.safetensors"], ["train", "--save", "."], ["train", "--dataset", ""],
+    ["train", "--save", ""],
     ["train", "--save", "new/"], ["train", "--save", "/"], ["train", "--save", ".."],
   ]) func wrongArgumentsAreRefusedBeforeAnyWork(_ arguments: [String]) throws {
     let outcome = try Cajal.start(arguments, in: folder).wait()

@@ -77,7 +77,21 @@ private let finishedKeys = [
     #expect(try folder.bytes("cpu") == folder.bytes("fake"))
   }
 
-  @Test func theReferenceTrainsToo() throws {
+  @Test func theReferenceJudgesTheSame() throws {
+    try Rows.write(to: folder, "few", train: 8, test: 8)
+    #expect(try train("--save", "model").status == 0)
+    func accuracy(_ device: String) throws -> Double? {
+      let outcome = try Cajal.run(
+        "evaluate", "model", "--dataset", "few", "--device", device, "--json", in: folder)
+      return outcome.events.last??["test_accuracy"] as? Double
+    }
+    let expected = try #require(try accuracy("cpu"))
+    #expect(try accuracy("reference") == expected)
+  }
+
+  // Plain loops in a debug build take their time.
+  @Test(.enabled(if: ProcessInfo.processInfo.environment["CAJAL_FULL"] == "1", "slow: set CAJAL_FULL=1"))
+  func theReferenceTrainsToo() throws {
     try Rows.write(to: folder, "few", train: 16, test: 8)
     let outcome = try Cajal.run(
       "train", "--dataset", "few", "--epochs", "1", "--batch-size", "8", "--device", "reference", "--json", in: folder)
