@@ -204,9 +204,15 @@ public final class Engine: Sendable {
 
   private func start(nodes: [Node], fallbacks: [(new: Value, old: Value)], inlineIfReady: Bool) {
     PendingNodes.ofThread.prune()
+    // Effects that this thread recorded happen now, in their order, whether or not anybody reads them.
+    for effect in PendingNodes.ofThread.pendingEffects { materialize([effect], fallbacks: [], inlineIfReady: false) }
+    materialize(nodes, fallbacks: fallbacks, inlineIfReady: inlineIfReady)
+  }
+
+  private func materialize(_ nodes: [Node], fallbacks: [(new: Value, old: Value)], inlineIfReady: Bool) {
     let unborn = fallbacks.map(\.old).filter { $0.node.status == .pending }
     // Weights that were never evaluated have no value yet to fall back to.
-    if !unborn.isEmpty { start(nodes: unborn.map(\.node), fallbacks: [], inlineIfReady: false) }
+    if !unborn.isEmpty { materialize(unborn.map(\.node), fallbacks: [], inlineIfReady: false) }
     let olds = Dictionary(
       fallbacks.map { (ObjectIdentifier($0.new.node), $0.old) }, uniquingKeysWith: { first, _ in first })
     while true {

@@ -7,6 +7,8 @@ import CajalCKernels
 /// whatever is read when; past a limit recording itself does.
 public final class PendingNodes {
   private var nodes = ContiguousArray<Node>()
+  /// Effects among them: they run whether or not anybody reads them, in the order of recording.
+  private var effects = ContiguousArray<Node>()
   private var nextPrune = PendingNodes.firstPrune
 
   /// Nodes after which dead ones are first looked for; doubles with what is found alive.
@@ -25,6 +27,7 @@ public final class PendingNodes {
 
   func append(_ node: Node) {
     nodes.append(node)
+    if node.operation.hasEffect { effects.append(node) }
     if nodes.count >= nextPrune { pruneOrEvaluate() }
   }
 
@@ -46,7 +49,11 @@ public final class PendingNodes {
     }
     kept.reverse()
     nodes = kept
+    if !effects.isEmpty { effects.removeAll { $0.status != .pending } }
   }
+
+  /// Effects that have not happened yet, in the order of recording.
+  public var pendingEffects: [Node] { effects.isEmpty ? [] : effects.filter { $0.status == .pending } }
 
   /// The pending nodes that something refers to, oldest first.
   public func takeAlive() -> [Node] {
