@@ -80,7 +80,7 @@ static inline int64_t cj_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b
 
 // A scratch buffer of the calling thread, kept for its next use; NULL only if
 // the system has no memory. A nested use must take another slot.
-enum { CJ_SCRATCH_PLAN, CJ_SCRATCH_TILES, CJ_SCRATCH_REDUCE, CJ_SCRATCH_PACK, CJ_SCRATCH_COUNT };
+enum { CJ_SCRATCH_PLAN, CJ_SCRATCH_TILES, CJ_SCRATCH_COUNT };
 void *cj_scratch(int slot, int64_t bytes);
 
 // dst[r][c] = src[c][r] for r < rows, c < columns; elements are neighbours along

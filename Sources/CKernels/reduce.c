@@ -13,7 +13,6 @@ enum {
   LEAF_COLUMNS = 32,      // rows of a leaf where it is more
   CHUNK = 256,            // columns at a time: a leaf stays in L1
   TASK_ELEMENTS = 65536,  // of a task, when work is cut by shape
-  MOST_DEPTH = 48,        // of the tree
 };
 
 typedef struct reduction reduction;
@@ -151,7 +150,7 @@ static int64_t left_rows(int64_t leaf, int64_t rows) {
   return left;
 }
 
-// The node over `rows` rows from `in` on; `out` has room for one chunk a level of the tree.
+// The node over `rows` rows from `in` on.
 static void reduce_node(const reduction *job, int64_t rows, int64_t columns, int64_t readable,
                         const char *in, char *out) {
   if (rows <= job->leaf) {
@@ -159,7 +158,7 @@ static void reduce_node(const reduction *job, int64_t rows, int64_t columns, int
     return;
   }
   const int64_t left = left_rows(job->leaf, rows), skipped = left * job->inner;
-  char *right = out + CHUNK * 8;
+  _Alignas(64) char right[CHUNK * 8];  // on each level of the tree
   reduce_node(job, left, columns, readable, in, out);
   reduce_node(job, rows - left, columns, readable - skipped,
               in + skipped * cj_dtype_bytes(job->dtype), right);
@@ -186,17 +185,18 @@ static void write_result(const reduction *job, int64_t position, int64_t columns
 
 // ---------------------------------------------------------------- tasks
 
-static void reduce_span(const reduction *job, int64_t o, int64_t span, int64_t chunk, char *scratch) {
+static void reduce_span(const reduction *job, int64_t o, int64_t span, int64_t chunk) {
   const int64_t first = span * job->span, rows = cj_min64(job->span, job->n - first);
   const int64_t column = chunk * CHUNK, columns = cj_min64(CHUNK, job->inner - column);
   const int64_t position = (o * job->n + first) * job->inner + column;
   const int64_t readable = job->outer * job->n * job->inner - position;
-  reduce_node(job, rows, columns, readable, job->in + position * cj_dtype_bytes(job->dtype), scratch);
+  _Alignas(64) char sums[CHUNK * 8];
+  reduce_node(job, rows, columns, readable, job->in + position * cj_dtype_bytes(job->dtype), sums);
   if (job->spans == 1) {
-    write_result(job, o * job->inner + column, columns, scratch);
+    write_result(job, o * job->inner + column, columns, sums);
   } else {
     const int64_t bytes = cj_dtype_bytes(job->partial);
-    memcpy(job->partials + ((o * job->spans + span) * job->inner + column) * bytes, scratch,
+    memcpy(job->partials + ((o * job->spans + span) * job->inner + column) * bytes, sums,
            (size_t)(columns * bytes));
   }
 }
@@ -217,8 +217,7 @@ static void reduce_task(void *context, int64_t task) {
   const int64_t first = task / job->chunks / job->spans * job->outer_per_task;
   const int64_t end = cj_min64(job->outer, first + job->outer_per_task);
   if (reduce_short_rows(job, first, end - first)) return;
-  char *scratch = cj_scratch(CJ_SCRATCH_REDUCE, MOST_DEPTH * CHUNK * 8);
-  for (int64_t o = first; o < end; o++) reduce_span(job, o, span, chunk, scratch);
+  for (int64_t o = first; o < end; o++) reduce_span(job, o, span, chunk);
 }
 
 static void combine_task(void *context, int64_t task) {
@@ -259,32 +258,45 @@ static void fill_identity(const reduction *job, cj_dtype out_dtype, int64_t coun
   cj_fill((int32_t)cj_dtype_bytes(out_dtype), count, bits, job->out);
 }
 
+static cj_dtype result_dtype(cj_reduction op, cj_dtype dtype) {
+  const bool counts = dtype < CJ_FLOAT16 && (op == CJ_SUM || op == CJ_PRODUCT);
+  return counts ? CJ_INT64 : dtype;
+}
+
+static reduction plan(cj_reduction op, cj_dtype dtype, int64_t outer, int64_t n, int64_t inner) {
+  const bool halves = dtype == CJ_FLOAT16 || dtype == CJ_BFLOAT16;
+  reduction job = {.op = op,
+                   .dtype = dtype,
+                   .partial = halves ? CJ_FLOAT32 : result_dtype(op, dtype),
+                   .outer = outer,
+                   .n = n,
+                   .inner = inner,
+                   .reduce_leaf = leaf_functions[dtype][op],
+                   .level = cj_current_level()};
+  if (outer * n * inner > 0) cut(&job);
+  return job;
+}
+
+int64_t cj_reduce_workspace(cj_reduction op, cj_dtype in_dtype, int64_t outer, int64_t n, int64_t inner) {
+  const reduction job = plan(op, in_dtype, outer, n, inner);
+  return job.spans > 1 ? job.spans * outer * inner * cj_dtype_bytes(job.partial) : 0;
+}
+
 void cj_reduce(cj_reduction op, cj_dtype in_dtype, int64_t outer, int64_t n, int64_t inner,
-               const void *in, void *out) {
-  reduction job = {.op = op, .dtype = in_dtype, .outer = outer, .n = n, .inner = inner, .in = in, .out = out};
-  const bool halves = in_dtype == CJ_FLOAT16 || in_dtype == CJ_BFLOAT16;
-  const bool floats = halves || in_dtype == CJ_FLOAT32 || in_dtype == CJ_FLOAT64;
-  const cj_dtype out_dtype = !floats && (op == CJ_SUM || op == CJ_PRODUCT) ? CJ_INT64 : in_dtype;
+               const void *in, void *out, void *workspace) {
+  reduction job = plan(op, in_dtype, outer, n, inner);
+  job.in = in;
+  job.out = out;
+  job.partials = workspace;
   if (outer * inner == 0) return;
   if (n == 0) {
-    fill_identity(&job, out_dtype, outer * inner);
+    fill_identity(&job, result_dtype(op, in_dtype), outer * inner);
     return;
   }
-  job.partial = halves ? CJ_FLOAT32 : out_dtype;
-  job.reduce_leaf = leaf_functions[in_dtype][op];
-  job.level = cj_current_level();
-  cut(&job);
-  const int64_t partial_bytes = job.spans * outer * inner * cj_dtype_bytes(job.partial);
-  if (job.spans > 1) {
-    job.partials = cj_allocate(partial_bytes);
-    if (!job.partials) {  // no memory for it: one subtree a row, the same tree
-      job.span = job.n;
-      job.spans = 1;
-    }
+  if (!workspace) {  // one subtree a row, the same tree
+    job.span = n;
+    job.spans = 1;
   }
   cj_parallel(cj_ceil_div(outer, job.outer_per_task) * job.spans * job.chunks, reduce_task, &job);
-  if (job.spans > 1) {
-    cj_parallel(outer * job.chunks, combine_task, &job);
-    cj_free(job.partials, partial_bytes);
-  }
+  if (job.spans > 1) cj_parallel(outer * job.chunks, combine_task, &job);
 }

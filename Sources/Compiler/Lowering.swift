@@ -8,6 +8,9 @@ public struct LoweringOptions: Sendable {
   /// Whether an operation may read one of its operands through a strided view as it is. What it
   /// computes must not depend on the view by a bit: a value that is held is read contiguously.
   public var acceptsStrided: @Sendable (StridedOperand) -> Bool
+  /// Bytes of scratch that an operation's kernel wants, 0 for none. Nothing is allocated while a plan
+  /// runs, so they are part of its memory.
+  public var workspace: @Sendable (_ operation: any Operation, _ operands: [Placement]) -> Int
 
   /// Operand `index` of `operation`, seen through `view`.
   public struct StridedOperand {
@@ -18,9 +21,13 @@ public struct LoweringOptions: Sendable {
     public let shapes: [Shape]
   }
 
-  public init(fuses: Bool, acceptsStrided: @escaping @Sendable (StridedOperand) -> Bool) {
+  public init(
+    fuses: Bool, acceptsStrided: @escaping @Sendable (StridedOperand) -> Bool,
+    workspace: @escaping @Sendable (_ operation: any Operation, _ operands: [Placement]) -> Int = { _, _ in 0 }
+  ) {
     self.fuses = fuses
     self.acceptsStrided = acceptsStrided
+    self.workspace = workspace
   }
 }
 
@@ -88,8 +95,10 @@ struct Lowering {
   }
 
   /// A new buffer for a value of `type`.
-  mutating func makeBuffer(_ type: TensorType) -> Int {
-    buffers.append(Program.Buffer(byteCount: type.byteCount, home: .arena(0)))
+  mutating func makeBuffer(_ type: TensorType) -> Int { makeBuffer(byteCount: type.byteCount) }
+
+  private mutating func makeBuffer(byteCount: Int) -> Int {
+    buffers.append(Program.Buffer(byteCount: byteCount, home: .arena(0)))
     return buffers.count - 1
   }
 
@@ -175,9 +184,13 @@ struct Lowering {
           operation: instruction.operation, index: index, view: sources[index].view, shapes: shapes))
     }
     let results = resultBuffers(position)
+    let scratch = options.workspace(instruction.operation, operands)
+    let workspace = scratch > 0 ? makeBuffer(byteCount: scratch) : nil
     append(
-      .operation(instruction.operation, operands: operands, results: results, types: instruction.types), reads: operands,
-      writes: results.compactMap { $0 }, isFallible: instruction.operation.isFallible, path: instruction.path)
+      .operation(
+        instruction.operation, operands: operands, results: results, types: instruction.types, workspace: workspace),
+      reads: operands, writes: (results + [workspace]).compactMap { $0 },
+      isFallible: instruction.operation.isFallible, path: instruction.path)
   }
 
   /// A check writes nothing: its result is its operand. Readers of the result must come later, so
@@ -186,8 +199,9 @@ struct Lowering {
     let instruction = graph.instructions[position]
     let operand = materialized(placement(instruction.operands[0]))
     append(
-      .operation(instruction.operation, operands: [operand], results: [nil], types: instruction.types), reads: [operand],
-      writes: operand.buffer.map { [$0] } ?? [], isFallible: true, path: instruction.path)
+      .operation(
+        instruction.operation, operands: [operand], results: [nil], types: instruction.types, workspace: nil),
+      reads: [operand], writes: operand.buffer.map { [$0] } ?? [], isFallible: true, path: instruction.path)
     place(position, operand)
   }
 

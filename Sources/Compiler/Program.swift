@@ -52,8 +52,9 @@ public struct Program: Sendable {
 public struct Step: Sendable {
   public enum Kind: Sendable {
     case group(FusedGroup)
-    /// Operands are read as placed; results are written contiguously, `nil` for one nobody reads.
-    case operation(any Operation, operands: [Placement], results: [Int?], types: ResultTypes)
+    /// Operands are read as placed; results are written contiguously, `nil` for one nobody reads. The
+    /// workspace is a buffer for what the kernel needs while it runs.
+    case operation(any Operation, operands: [Placement], results: [Int?], types: ResultTypes, workspace: Int?)
     /// Elements moved into a contiguous buffer.
     case copy(Placement, to: Int)
     /// Sub-graphs, compiled.
@@ -70,7 +71,7 @@ public struct Step: Sendable {
   /// Whether it does something besides its writes.
   public var hasEffect: Bool {
     switch kind {
-    case .operation(let operation, _, _, _), .loop(let operation, _, _, _, _, _): operation.hasEffect
+    case .operation(let operation, _, _, _, _), .loop(let operation, _, _, _, _, _): operation.hasEffect
     case .group, .copy: false
     }
   }
@@ -78,7 +79,7 @@ public struct Step: Sendable {
   public var name: String {
     switch kind {
     case .group(let group): "group of \(group.nodeCount)"
-    case .operation(let operation, _, _, _): operation.name
+    case .operation(let operation, _, _, _, _): operation.name
     case .copy: "copy"
     case .loop(let operation, _, _, _, _, _): operation.name
     }

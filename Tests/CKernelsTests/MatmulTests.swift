@@ -20,11 +20,19 @@ extension CKernels {
       }
 
       func run<T: BitwiseCopyable>(_ a: [T], _ b: [T]) -> [UInt8] {
-        bytes(batch * m * n * MemoryLayout<T>.stride) {
-          cj_matmul(
-            dtype, transposedA, transposedB, Int64(batch), Int64(m), Int64(n), Int64(k), a, Int64(lda),
-            sharedA ? 0 : Int64(matrixA), b, Int64(ldb), sharedB ? 0 : Int64(matrixB), $0)
+        bytes(batch * m * n * MemoryLayout<T>.stride) { c in
+          withWorkspace(workspace) {
+            cj_matmul(
+              dtype, transposedA, transposedB, Int64(batch), Int64(m), Int64(n), Int64(k), a, Int64(lda),
+              sharedA ? 0 : Int64(matrixA), b, Int64(ldb), sharedB ? 0 : Int64(matrixB), c, $0)
+          }
         }
+      }
+
+      var workspace: Int64 {
+        cj_matmul_workspace(
+          dtype, transposedA, transposedB, Int64(batch), Int64(m), Int64(n), Int64(k), Int64(lda),
+          sharedA ? 0 : Int64(matrixA), Int64(ldb), sharedB ? 0 : Int64(matrixB))
       }
 
       /// Calls body with each position of C and the products that make it.
@@ -132,6 +140,44 @@ extension CKernels {
       #expect(c == [Int32.max &* 2 &+ 3])
     }
 
+    @Test func workspacesDependOnTheShapeAndStayModest() {
+      let one = Problem(dtype: CJ_FLOAT32, m: 128, n: 512, k: 784)
+      // Packed A and B, one part of the depth at a time.
+      #expect(one.workspace >= (128 + 512) * 264 * 4 && one.workspace <= (132 + 512) * 320 * 4)
+      #expect(Problem(dtype: CJ_FLOAT32, m: 100_000, n: 100_000, k: 4000).workspace <= 11 << 20)
+      #expect(Problem(dtype: CJ_BFLOAT16, m: 100_000, n: 100_000, k: 4000).workspace <= 80 << 20)
+      #expect(Problem(dtype: CJ_FLOAT32, batch: 4000, m: 128, n: 128, k: 64).workspace <= 32 << 20)
+      #expect(Problem(dtype: CJ_FLOAT32, batch: 64, m: 2000, n: 2000, k: 600).workspace <= 11 << 20)
+      for dtype in [CJ_INT32, CJ_INT64] { #expect(Problem(dtype: dtype, m: 500, n: 500, k: 500).workspace == 0) }
+      #expect(Problem(dtype: CJ_FLOAT32, m: 1, n: 500, k: 500).workspace == 0)
+      #expect(Problem(dtype: CJ_FLOAT32, m: 0, n: 5, k: 5).workspace == 0)
+      #expect(Problem(dtype: CJ_FLOAT32, m: 5, n: 5, k: 0).workspace == 0)
+      defer { cj_threads_set(cj_threads_available()) }
+      for dtype in [CJ_FLOAT32, CJ_FLOAT64, CJ_BFLOAT16] {
+        for (batch, m, n, k) in [(1, 300, 200, 700), (50, 70, 80, 90), (3, 1, 4000, 2000), (20, 600, 500, 400)] {
+          var sizes = Set<Int64>()
+          for threads in [1, 3, 64] as [Int32] {
+            cj_threads_set(threads)
+            atEveryLevel { _ in sizes.insert(Problem(dtype: dtype, batch: batch, m: m, n: n, k: k).workspace) }
+          }
+          #expect(sizes.count == 1)
+        }
+      }
+    }
+
+    @Test func productsAllocateNothing() {
+      var draws = Draws(43)
+      for problem in [
+        Problem(dtype: CJ_FLOAT32, m: 200, n: 300, k: 400), Problem(dtype: CJ_FLOAT32, batch: 40, m: 50, n: 60, k: 70),
+      ] {
+        let (a, b) = (draws.floats(problem.countA), draws.floats(problem.countB))
+        cj_memory_reset_peak()
+        let before = cj_memory().peak_bytes
+        _ = problem.run(a, b)
+        #expect(cj_memory().peak_bytes == before)
+      }
+    }
+
     @Test func productsGiveTheSameBitsForAnyThreadCount() {
       var draws = Draws(42)
       let problems = [
@@ -141,16 +187,24 @@ extension CKernels {
         Problem(dtype: CJ_FLOAT32, transposedB: true, m: 1, n: 3000, k: 500),
         Problem(dtype: CJ_FLOAT32, batch: 40, m: 50, n: 60, k: 70),
         Problem(dtype: CJ_FLOAT32, batch: 3, m: 300, n: 200, k: 100),
+        // More tasks than lanes; too much scratch for lanes.
+        Problem(dtype: CJ_FLOAT32, batch: 70, m: 100, n: 110, k: 120),
+        Problem(dtype: CJ_FLOAT32, batch: 17, m: 600, n: 500, k: 310),
       ]
       for problem in problems {
         let a = draws.floats(problem.countA)
         let b = draws.floats(problem.countB)
         expectSameBitsForAnyThreadCount("\(problem)") { problem.run(a, b) }
       }
-      let half = Problem(dtype: CJ_BFLOAT16, transposedA: true, m: 200, n: 300, k: 400)
-      let a = draws.floats(half.countA).map { UInt16($0.bitPattern >> 16) }
-      let b = draws.floats(half.countB).map { UInt16($0.bitPattern >> 16) }
-      expectSameBitsForAnyThreadCount("\(half)") { half.run(a, b) }
+      for half in [
+        Problem(dtype: CJ_BFLOAT16, transposedA: true, m: 200, n: 300, k: 400),
+        Problem(dtype: CJ_BFLOAT16, transposedB: true, m: 1, n: 3000, k: 500),
+        Problem(dtype: CJ_BFLOAT16, batch: 20, m: 90, n: 80, k: 400),
+      ] {
+        let a = draws.floats(half.countA).map { UInt16($0.bitPattern >> 16) }
+        let b = draws.floats(half.countB).map { UInt16($0.bitPattern >> 16) }
+        expectSameBitsForAnyThreadCount("\(half)") { half.run(a, b) }
+      }
     }
   }
 }

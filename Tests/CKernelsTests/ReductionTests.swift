@@ -13,8 +13,9 @@ extension CKernels {
       _ op: cj_reduction, _ dtype: cj_dtype, _ shape: (Int, Int, Int), _ values: [T], _: R.Type
     ) -> [R] {
       let (outer, n, inner) = shape
-      return bytes(outer * inner * MemoryLayout<R>.stride) {
-        cj_reduce(op, dtype, Int64(outer), Int64(n), Int64(inner), values, $0)
+      let workspace = cj_reduce_workspace(op, dtype, Int64(outer), Int64(n), Int64(inner))
+      return bytes(outer * inner * MemoryLayout<R>.stride) { out in
+        withWorkspace(workspace) { cj_reduce(op, dtype, Int64(outer), Int64(n), Int64(inner), values, out, $0) }
       }.values(R.self)
     }
 
@@ -142,6 +143,22 @@ extension CKernels {
           }
         }
       }
+    }
+
+    @Test func withoutAWorkspaceSumsAreTheSameBits() {
+      var draws = Draws(25)
+      for shape in Self.shapes + [(1, 2_000_000, 1), (2, 30_000, 40)] {
+        let values = draws.floats(shape.0 * shape.1 * shape.2)
+        let sums = reduce(CJ_SUM, CJ_FLOAT32, shape, values, Float.self).bytes()
+        let serial = bytes(shape.0 * shape.2 * 4) {
+          cj_reduce(CJ_SUM, CJ_FLOAT32, Int64(shape.0), Int64(shape.1), Int64(shape.2), values, $0, nil)
+        }
+        #expect(sums == serial, "\(shape)")
+      }
+      #expect(cj_reduce_workspace(CJ_SUM, CJ_FLOAT32, 1, 2_000_000, 1) > 0)
+      #expect(cj_reduce_workspace(CJ_SUM, CJ_FLOAT32, 500, 10, 1) == 0)
+      #expect(cj_reduce_workspace(CJ_SUM, CJ_FLOAT32, 0, 5, 1) == 0)
+      #expect(cj_reduce_workspace(CJ_SUM, CJ_FLOAT32, 2, 0, 2) == 0)
     }
 
     @Test func reductionsGiveTheSameBitsForAnyThreadCount() {

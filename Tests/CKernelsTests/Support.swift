@@ -31,6 +31,18 @@ func bytes(_ count: Int, _ body: (UnsafeMutableRawPointer) -> Void) -> [UInt8] {
   return Array(result.prefix(count))
 }
 
+/// Calls `body` with a workspace of `count` bytes (none for 0), and expects that nothing behind it was written.
+func withWorkspace(_ count: Int64, _ body: (UnsafeMutableRawPointer?) -> Void) {
+  guard count > 0 else { return body(nil) }
+  let guardBytes = 64
+  let block = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(count) + guardBytes, alignment: 64)
+  defer { block.deallocate() }
+  // Whoever reads before writing meets not-a-numbers.
+  block.initializeMemory(as: UInt8.self, repeating: 0xff)
+  body(block.baseAddress)
+  #expect(block.suffix(guardBytes).allSatisfy { $0 == 0xff })
+}
+
 /// Runs `body` with each thread count and expects the same bytes.
 func expectSameBitsForAnyThreadCount(
   _ label: String, sourceLocation: SourceLocation = #_sourceLocation, _ body: () -> [UInt8]

@@ -8,7 +8,7 @@ import Testing
 @Suite struct EffectTests {
   private func numbers(_ program: Program) -> [Int] {
     program.steps.compactMap { step in
-      if case .operation(let operation as Effect, _, _, _) = step.kind { return operation.number }
+      if case .operation(let operation as Effect, _, _, _, _) = step.kind { return operation.number }
       return nil
     }
   }

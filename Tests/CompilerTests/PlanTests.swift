@@ -136,6 +136,36 @@ import Testing
       """)
   }
 
+  @Test func workspacesLiveInTheArenaWhileTheirStepRuns() throws {
+    let graph = try makeGraph { g in
+      let (x, w) = (g.input([16, 16]), g.input([16, 16]))
+      var y = x
+      for _ in 0..<3 { y = try g.add(MatMul(), y, w) }
+      return [y]
+    }
+    let options = LoweringOptions(fuses: true, acceptsStrided: { _ in false }) { operation, operands in
+      operation is MatMul ? 300 + operands.count : 0
+    }
+    var work = WorkCount()
+    let program = compile(graph, options, &work)
+    // The products' own results are out of the way of the scratch, which is one place for all.
+    #expect(
+      program.printed == """
+        0: matmul (in0, in1) -> arena+0, arena+1024
+        1: matmul (arena+0, in1) -> arena+1344, arena+1024
+        2: matmul (arena+1344, in1) -> out0, arena+1024
+        outputs out0
+        arena of 2368 bytes
+        """)
+    for step in program.steps {
+      guard case .operation(_, _, _, _, let workspace?) = step.kind else {
+        Issue.record("a product without its workspace")
+        continue
+      }
+      #expect(program.buffers[workspace].byteCount == 302)
+    }
+  }
+
   @Test func anOutputTakesOverAnInputThatItAloneReadsElementByElement() throws {
     let graph = try makeGraph { g in
       let (weights, gradient, rate) = (g.input([8, 4]), g.input([8, 4]), g.input([]))

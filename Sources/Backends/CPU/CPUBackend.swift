@@ -25,7 +25,8 @@ public final class CPUBackend: HostBackend {
   /// The kernels of a graph, for memory of the host.
   static func lower(_ graph: Graph, fuses: Bool) -> HostProgram {
     var work = WorkCount()
-    return HostProgram(CajalCompiler.compile(graph, LoweringOptions(fuses: fuses, acceptsStrided: acceptsStrided), &work))
+    let options = LoweringOptions(fuses: fuses, acceptsStrided: acceptsStrided, workspace: HostKernels.workspace)
+    return HostProgram(CajalCompiler.compile(graph, options, &work))
   }
 
   /// What the CPU is: SIMD level and threads in use.

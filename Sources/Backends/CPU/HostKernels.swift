@@ -17,28 +17,30 @@ enum HostKernels {
     case .copy(let source, let target): return makeCopy(source, to: target)
     case .loop(_, let signature, let body, let operands, let results, let types):
       return HostLoop(signature, body, operands, results, types).kernel
-    case .operation(let operation, let operands, let results, let types):
-      return make(operation, operands, results, types)
+    case .operation(let operation, let operands, let results, let types, let workspace):
+      return make(operation, operands, results, types, workspace)
     }
   }
 
   private static func make(
-    _ operation: any Operation, _ operands: [Placement], _ results: [Int?], _ types: ResultTypes
+    _ operation: any Operation, _ operands: [Placement], _ results: [Int?], _ types: ResultTypes, _ workspace: Int?
   ) -> Kernel {
     if let check = operation as? CheckIndices { return makeCheck(check, operands[0]) }
     let isEmpty = types.array.allSatisfy { $0.shape.count == 0 }
     if isEmpty, !operation.isFallible, !operation.hasEffect { return nothing }
-    if let result = results[0], let kernel = kernel(of: operation, operands, result, types.first) { return kernel }
+    if let result = results[0], let kernel = kernel(of: operation, operands, result, types.first, workspace) {
+      return kernel
+    }
     return makeLoops(operation, operands, results, types)
   }
 
   /// The operation's own kernel, or `nil` for one that runs by its definition.
   private static func kernel(
-    of operation: any Operation, _ operands: [Placement], _ result: Int, _ type: TensorType
+    of operation: any Operation, _ operands: [Placement], _ result: Int, _ type: TensorType, _ workspace: Int?
   ) -> Kernel? {
     switch operation {
-    case let matmul as MatMul: return makeMatMul(matmul, operands[0], operands[1], result)
-    case let reduce as Reduce: return makeReduce(reduce, operands[0], result)
+    case let matmul as MatMul: return makeMatMul(matmul, operands, result, workspace)
+    case let reduce as Reduce: return makeReduce(reduce, operands[0], result, workspace)
     case let reduce as ArgReduce: return makeArgReduce(reduce, operands[0], result)
     case let slice as Slice: return makeSlice(slice.part, operands, result)
     case let update as Update: return makeUpdate(update.part, operands, result, type)
@@ -81,31 +83,22 @@ enum HostKernels {
 
   // MARK: Products and reductions
 
-  private static func makeMatMul(_ matmul: MatMul, _ a: Placement, _ b: Placement, _ result: Int) -> Kernel {
-    guard let left = MatrixLayout(a.view), let right = MatrixLayout(b.view) else {
-      preconditionFailure("a product was given matrices that it does not accept")
-    }
-    let size = matmul.dimensions(a.view.shape, b.view.shape)
-    let (x, y) = (address(a), address(b))
-    let dtype = a.dtype.kernel
+  private static func makeMatMul(
+    _ matmul: MatMul, _ operands: [Placement], _ result: Int, _ workspace: Int?
+  ) -> Kernel {
+    let product = MatrixProduct(matmul, operands)
+    let (x, y) = (address(operands[0]), address(operands[1]))
     return { pointers in
-      cj_matmul(
-        dtype, matmul.transposesA != left.isTransposed, matmul.transposesB != right.isTransposed, Int64(size.batch),
-        Int64(size.m), Int64(size.n), Int64(size.k), x(pointers), Int64(left.rowStride), Int64(left.batchStride),
-        y(pointers), Int64(right.rowStride), Int64(right.batchStride), pointers[result]!)
+      product.run(x(pointers), y(pointers), pointers[result]!, workspace: workspace.flatMap { pointers[$0] })
     }
   }
 
-  private static func makeReduce(_ reduce: Reduce, _ operand: Placement, _ result: Int) -> Kernel {
-    let shape = operand.view.shape
-    // Canonical form: the axes are neighbours.
-    let first = reduce.axes.first ?? 0
-    let outer = Int64(shape.prefix(first).count)
-    let count = Int64(reduce.axes.reduce(1) { $0 * shape[$1] })
-    let inner = Int64(shape.suffix(from: first + reduce.axes.count).count)
+  private static func makeReduce(_ reduce: Reduce, _ operand: Placement, _ result: Int, _ workspace: Int?) -> Kernel {
+    let reduction = Reduction(reduce, operand)
     let x = address(operand)
-    let (kind, dtype) = (cj_reduction(UInt32(reduce.kind.rawValue)), operand.dtype.kernel)
-    return { cj_reduce(kind, dtype, outer, count, inner, x($0), $0[result]!) }
+    return { pointers in
+      reduction.run(x(pointers), pointers[result]!, workspace: workspace.flatMap { pointers[$0] })
+    }
   }
 
   private static func makeArgReduce(_ reduce: ArgReduce, _ operand: Placement, _ result: Int) -> Kernel {

@@ -93,7 +93,7 @@ final class HostProgram: Sendable {
   private func failure(_ mismatch: Mismatch, at index: Int) -> RunFailure {
     let step = program.steps[index]
     var operands: [TensorType] = []
-    if case .operation(_, let placements, _, _) = step.kind {
+    if case .operation(_, let placements, _, _, _) = step.kind {
       operands = placements.map { TensorType($0.view.shape, $0.dtype) }
     }
     return RunFailure(

@@ -2,7 +2,9 @@
 //
 // Every function is deterministic in its arguments: work is cut by shape and
 // never by thread count, so results are the same bits with one thread or many.
-// Nothing here fails: callers check shapes and indices and allocate memory.
+// Nothing here fails: callers check shapes and indices and allocate memory. A kernel that
+// needs a workspace says how much, for the same arguments; the bytes depend on the shape
+// alone, their contents are undefined, and 0 bytes need no workspace (NULL).
 
 #ifndef CAJAL_KERNELS_H
 #define CAJAL_KERNELS_H
@@ -149,8 +151,11 @@ typedef enum { CJ_SUM = 0, CJ_PRODUCT = 1, CJ_MAX = 2, CJ_MIN = 3 } cj_reduction
 // for sums and products of integers and bool, whose out is int64. float16 and bfloat16 accumulate in
 // float32 and round once. n = 0 gives 0, 1, -inf/lowest, +inf/highest. MAX, MIN: NaN wins; bool: or, and.
 // float32/64 sums: several independent accumulators and a fixed tree: the error grows with log n.
+// workspace: at least cj_reduce_workspace bytes, 64-byte aligned; NULL gives the same bits, with less
+// to do in parallel.
 void cj_reduce(cj_reduction op, cj_dtype in_dtype, int64_t outer, int64_t n, int64_t inner,
-               const void *in, void *out);
+               const void *in, void *out, void *_Nullable workspace);
+int64_t cj_reduce_workspace(cj_reduction op, cj_dtype in_dtype, int64_t outer, int64_t n, int64_t inner);
 // Index (int64) of the first maximum (or minimum) along n; the first NaN wins. n > 0.
 void cj_arg_reduce(bool maximum, cj_dtype dtype, int64_t outer, int64_t n, int64_t inner,
                    const void *in, int64_t *out);
@@ -161,9 +166,15 @@ void cj_arg_reduce(bool maximum, cj_dtype dtype, int64_t outer, int64_t n, int64
 // lda elements apart, of B ldb. a_batch, b_batch: elements between matrices, 0 shares one.
 // float32, float64; float16, bfloat16 (accumulate in float32, round once); int32, int64 (wrapping).
 // k = 0 gives zeros.
+// workspace: at least cj_matmul_workspace bytes, 64-byte aligned. It holds packed slabs of A and B (5 MB each
+// at most in float32) and, for 16-bit floats, a slab of C in float32. Small matrices of a batch run side by
+// side, up to 32 at a time in at most 32 MB; larger ones one after the other, each on all threads.
 void cj_matmul(cj_dtype dtype, bool a_transposed, bool b_transposed, int64_t batch, int64_t m,
                int64_t n, int64_t k, const void *a, int64_t lda, int64_t a_batch, const void *b,
-               int64_t ldb, int64_t b_batch, void *c);
+               int64_t ldb, int64_t b_batch, void *c, void *_Nullable workspace);
+int64_t cj_matmul_workspace(cj_dtype dtype, bool a_transposed, bool b_transposed, int64_t batch,
+                            int64_t m, int64_t n, int64_t k, int64_t lda, int64_t a_batch,
+                            int64_t ldb, int64_t b_batch);
 
 // ---------------------------------------------------------------- gather and scatter
 // Indices are int32 or int64, already checked; negative ones count from the end.

@@ -1,0 +1,72 @@
+import CajalBase
+import CajalCKernels
+import CajalCompiler
+import CajalIR
+import CajalOperations
+
+extension HostKernels {
+  /// Bytes of scratch that the kernel of `operation` needs, whatever the number of threads.
+  @Sendable static func workspace(_ operation: any Operation, _ operands: [Placement]) -> Int {
+    switch operation {
+    case let matmul as MatMul: MatrixProduct(matmul, operands).workspace
+    case let reduce as Reduce: Reduction(reduce, operands[0]).workspace
+    default: 0
+    }
+  }
+}
+
+/// The arguments of `cj_matmul` but for the addresses.
+struct MatrixProduct {
+  private let dtype: cj_dtype
+  private let transposesA, transposesB: Bool
+  private let batch, m, n, k: Int64
+  private let lda, aBatch, ldb, bBatch: Int64
+
+  init(_ matmul: MatMul, _ operands: [Placement]) {
+    let (a, b) = (operands[0], operands[1])
+    guard let left = MatrixLayout(a.view), let right = MatrixLayout(b.view) else {
+      preconditionFailure("a product was given matrices that it does not accept")
+    }
+    let size = matmul.dimensions(a.view.shape, b.view.shape)
+    dtype = a.dtype.kernel
+    transposesA = matmul.transposesA != left.isTransposed
+    transposesB = matmul.transposesB != right.isTransposed
+    (batch, m, n, k) = (Int64(size.batch), Int64(size.m), Int64(size.n), Int64(size.k))
+    (lda, aBatch) = (Int64(left.rowStride), Int64(left.batchStride))
+    (ldb, bBatch) = (Int64(right.rowStride), Int64(right.batchStride))
+  }
+
+  var workspace: Int {
+    Int(cj_matmul_workspace(dtype, transposesA, transposesB, batch, m, n, k, lda, aBatch, ldb, bBatch))
+  }
+
+  func run(
+    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ c: UnsafeMutableRawPointer, workspace: UnsafeMutableRawPointer?
+  ) {
+    cj_matmul(dtype, transposesA, transposesB, batch, m, n, k, a, lda, aBatch, b, ldb, bBatch, c, workspace)
+  }
+}
+
+/// The arguments of `cj_reduce` but for the addresses.
+struct Reduction {
+  private let kind: cj_reduction
+  private let dtype: cj_dtype
+  private let outer, count, inner: Int64
+
+  init(_ reduce: Reduce, _ operand: Placement) {
+    let shape = operand.view.shape
+    // Canonical form: the axes are neighbours.
+    let first = reduce.axes.first ?? 0
+    kind = cj_reduction(UInt32(reduce.kind.rawValue))
+    dtype = operand.dtype.kernel
+    outer = Int64(shape.prefix(first).count)
+    count = Int64(reduce.axes.reduce(1) { $0 * shape[$1] })
+    inner = Int64(shape.suffix(from: first + reduce.axes.count).count)
+  }
+
+  var workspace: Int { Int(cj_reduce_workspace(kind, dtype, outer, count, inner)) }
+
+  func run(_ x: UnsafeRawPointer, _ result: UnsafeMutableRawPointer, workspace: UnsafeMutableRawPointer?) {
+    cj_reduce(kind, dtype, outer, count, inner, x, result, workspace)
+  }
+}
