@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cajal
+import CajalBase
 import Foundation
 
 /// Flags that every command about data understands.
@@ -34,7 +35,7 @@ struct MachineOptions: ParsableArguments {
   var threads: Int?
 
   @Option(help: "Where to compute: cpu, reference (slow, plain: the judge) or fake (an accelerator for tests).")
-  var device = "cpu"
+  var device = Settings.process.device
 
   @Flag(help: "One JSON object a line on standard output, and nothing else there.")
   var json = false

@@ -69,14 +69,15 @@ struct Train: AsyncParsableCommand {
       let inputs = dataset.train.inputs.shape.suffix(from: 1).count
       let model = withSeed(seed) { Perceptron(inputs: inputs, classes: dataset.classes) }
       try introduce(model, dataset, output)
-      let (report, accuracy) = try train(model, dataset, output)
+      let (report, last) = try train(model, dataset, output)
       if let save {
         try model.save(save, metadata: ["cajal.model": "perceptron", "cajal.dataset": dataset.name])
         try output.say("saved \(save)")
       }
       try output.say(String(format: "trained in %.1f s", report.seconds))
-      try Finish(testAccuracy: accuracy, trainSeconds: report.seconds, stepPlans: report.stepCounters.plansCompiled)
-        .report(output)
+      let accuracy = try last ?? measuredAccuracy(of: model, on: dataset.test, output)
+      let plans = report.stepCounters.plansCompiled
+      try Finish(testAccuracy: accuracy, trainSeconds: report.seconds, stepPlans: plans).report(output)
       if report.wasStopped { throw ExitCode(130) }
     }
   }
@@ -87,17 +88,17 @@ struct Train: AsyncParsableCommand {
     try output.say("perceptron \(sizes): \(model.parameterCount) parameters, on \(machine.device)")
   }
 
-  /// Trains; returns the report and the accuracy after the last epoch.
-  private func train(_ model: Perceptron, _ dataset: ImageDataset, _ output: Output) throws -> (TrainingReport, Double)
+  /// Trains; returns the report, and the accuracy unless Ctrl-C ended the run: then saving comes first.
+  private func train(_ model: Perceptron, _ dataset: ImageDataset, _ output: Output) throws -> (TrainingReport, Double?)
   {
     let trainer = Trainer(model, optimizer: Adam(learningRate: learningRate)) { model, x, y in
       softmaxCrossEntropy(model(x), y)
     }
-    var last = 0.0
+    var last: Double?
     let report = try trainer.fit(
       dataset.train, epochs: epochs, batchSize: batchSize, seed: seed, schedule: { 1 - $0 },
       validate: {
-        last = try measuredAccuracy(of: model, on: dataset.test, output)
+        last = Interrupt.wasRequested ? nil : try measuredAccuracy(of: model, on: dataset.test, output)
         return last
       }, shouldStop: { Interrupt.wasRequested }, onEvent: { try show($0, output) })
     return (report, last)
@@ -128,15 +129,16 @@ struct Train: AsyncParsableCommand {
 
   private func show(_ report: EpochReport, _ output: Output) throws {
     output.clearProgress()
-    let accuracy = report.validationAccuracy ?? .nan
+    let accuracy = report.validationAccuracy
+    let tested = accuracy.map { String(format: "  test accuracy %.2f%%", $0 * 100) } ?? ""
     try output.say(
-      String(
-        format: "epoch %d/%d  loss %.4f  test accuracy %.2f%%  %.1f s", report.epoch, report.epochs, report.loss,
-        accuracy * 100, report.seconds))
+      String(format: "epoch %d/%d  loss %.4f", report.epoch, report.epochs, report.loss) + tested
+        + String(format: "  %.1f s", report.seconds))
     try output.emit(
       "epoch",
       [
-        "epoch": .integer(report.epoch), "loss": .number(Double(report.loss)), "test_accuracy": .number(accuracy),
+        "epoch": .integer(report.epoch), "loss": .number(Double(report.loss)),
+        "test_accuracy": accuracy.map(JSON.number) ?? .null,
         "seconds": .number(report.seconds),
       ])
   }

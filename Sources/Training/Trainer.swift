@@ -31,7 +31,7 @@ public final class Trainer<Model: Module>: Sendable {
   ///
   /// - Parameters:
   ///   - schedule: a factor for the optimizer's learning rate, from the fraction of the run that is done.
-  ///   - validate: called after each epoch; what it returns stands in the epoch's report.
+  ///   - validate: called after each epoch; the accuracy that it returns stands in the epoch's report.
   ///   - shouldStop: asked after each step; the run then ends early, with everything learned so far.
   ///   - onEvent: hears of everything; what it throws ends the run.
   /// - Throws: ``TrainingError`` where the loss is no number any more; ``TensorError`` where a step failed.
@@ -39,7 +39,7 @@ public final class Trainer<Model: Module>: Sendable {
   public func fit(
     _ data: LabeledData, epochs: Int, batchSize: Int = 128, seed: UInt64 = 0,
     schedule: @escaping (_ progress: Double) -> Double = { _ in 1 },
-    validate: (() throws -> Double)? = nil, shouldStop: () -> Bool = { false },
+    validate: () throws -> Double? = { nil }, shouldStop: () -> Bool = { false },
     onEvent: (TrainingEvent) throws -> Void = { _ in }
   ) throws -> TrainingReport {
     try eval(model.trainableParameters.filter { $0.shape != nil }.map(\.value))
@@ -51,7 +51,7 @@ public final class Trainer<Model: Module>: Sendable {
     for epoch in 1...max(1, epochs) where epochs > 0 && !run.wasStopped {
       let batches = data.batches(of: batchSize, shuffled: true, seed: seed, epoch: epoch)
       let loss = try train(batches, epoch, &run, shouldStop, onEvent)
-      let accuracy = try validate?()
+      let accuracy = try validate()
       try onEvent(
         .epochFinished(
           EpochReport(epoch: epoch, epochs: epochs, loss: loss, validationAccuracy: accuracy, seconds: run.epochSeconds)

@@ -49,6 +49,11 @@ import Testing
     #expect(try errors("train", "--epoch", "3").contains("--epochs"))
   }
 
+  @Test func settingsOfTheEnvironmentAreHeard() throws {
+    let outcome = try Cajal.start(["train"], in: folder, environment: ["CAJAL_DEVICE": "tpu"]).wait()
+    expectFailure(outcome, status: 64, "no device 'tpu'")
+  }
+
   @Test func theDoctorKnowsThisMachine() throws {
     let outcome = try Cajal.run("doctor", in: folder)
     #expect(outcome.status == 0)

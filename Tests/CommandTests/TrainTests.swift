@@ -117,6 +117,8 @@ private let finishedKeys = [
       in: folder)
     let outcome = try interrupt(running, after: 1)
     #expect(outcome.events.last??["event"] as? String == "finished", "\(outcome)")
+    let epoch = outcome.events.last { $0?["event"] as? String == "epoch" }
+    #expect(epoch??["test_accuracy"] is NSNull, "saving comes before testing: \(outcome)")
     #expect(folder.files == ["many", "model", "rows"])
     #expect(try Cajal.run("evaluate", "model", "--dataset", "rows", in: folder).status == 0)
   }
