@@ -62,7 +62,8 @@ let package = Package(
     .target(
       name: "Cajal",
       dependencies: [
-        "CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalData", "CajalTraining",
+        "CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalData",
+        "CajalTraining",
         "CajalFormats",
       ],
       path: "Sources/Umbrella"),
@@ -73,29 +74,35 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Command"),
+    .executableTarget(name: "Neuron", dependencies: ["Cajal"], path: "Examples/Neuron"),
+    .executableTarget(name: "XOR", dependencies: ["Cajal"], path: "Examples/XOR"),
+    .executableTarget(name: "Digits", dependencies: ["Cajal"], path: "Examples/Digits"),
     .testTarget(name: "CKernelsTests", dependencies: ["CajalCKernels"], path: "Tests/CKernelsTests"),
     .testTarget(name: "FormatsTests", dependencies: ["CajalBase", "CajalFormats"], path: "Tests/FormatsTests"),
     .testTarget(
       name: "CompilerTests",
-      dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalCompiler", "CajalBackends"],
-      path: "Tests/CompilerTests"),
+      dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalCompiler"], path: "Tests/CompilerTests"),
     .testTarget(
       name: "ConformanceTests",
       dependencies: [
-        "CajalBase", "CajalIR", "CajalOperations", "CajalAutodiff", "CajalCompiler", "CajalBackends", "CajalEngine",
-        "CajalTensor", "CajalFormats",
+        "CajalBase", "CajalIR", "CajalOperations", "CajalAutodiff", "CajalCompiler", "CajalBackends", "CajalTensor",
+        "CajalFormats",
       ],
       path: "Tests/ConformanceTests"),
     .testTarget(
       name: "EngineTests",
       dependencies: [
-        "CajalBase", "CajalIR", "CajalBackends", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalData",
+        "CajalBase", "CajalIR", "CajalBackends", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers",
+        "CajalData",
       ],
       path: "Tests/EngineTests"),
     .testTarget(
       name: "TensorTests",
       dependencies: ["Cajal", "CajalBase", "CajalIR", "CajalOperations"],
       path: "Tests/TensorTests"),
+    .testTarget(
+      name: "LearningTests", dependencies: ["Cajal", "CajalBase", "CajalFormats"], path: "Tests/LearningTests"),
+    .testTarget(name: "CommandTests", dependencies: ["CajalBase", "CajalCommand"], path: "Tests/CommandTests"),
   ],
   swiftLanguageModes: [.v6]
 )

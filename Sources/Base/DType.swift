@@ -86,12 +86,13 @@ public struct TensorType: Hashable, Sendable, CustomStringConvertible {
     self.dtype = dtype
   }
 
-  /// Bytes of the elements, or `nil` where no machine could address them.
+  /// Bytes of the elements, or `nil` where no machine could address them. Strides count too where there are
+  /// no elements: so no sum or product of a tensor's places overflows.
   public var checkedByteCount: Int? {
-    guard let count = shape.checkedCount else { return nil }
-    let (bytes, overflow) = count.multipliedReportingOverflow(by: dtype.byteCount)
+    guard let count = shape.checkedCount, let span = shape.checkedSpan else { return nil }
+    let (bytes, overflow) = span.multipliedReportingOverflow(by: dtype.byteCount)
     // 2^47 bytes is the user address space of today's machines.
-    return overflow || bytes > 1 << 47 ? nil : bytes
+    return overflow || bytes > 1 << 47 ? nil : count * dtype.byteCount
   }
 
   public var byteCount: Int { checkedByteCount ?? 0 }

@@ -63,7 +63,12 @@ public struct Shape: Sendable, ExpressibleByArrayLiteral {
   public var array: [Int] { (0..<Swift.min(rank, Shape.maximumRank)).map { self[$0] } }
 
   /// The number of elements; `nil` where it overflows or an extent is negative.
-  public var checkedCount: Int? {
+  public var checkedCount: Int? { product.map { $0.isEmpty ? 0 : $0.span } }
+
+  /// The product of the extents that are not 0, which bounds every stride; `nil` as ``checkedCount``.
+  public var checkedSpan: Int? { product?.span }
+
+  private var product: (span: Int, isEmpty: Bool)? {
     guard rank <= Shape.maximumRank else { return nil }
     var count = 1
     var empty = false
@@ -78,7 +83,7 @@ public struct Shape: Sendable, ExpressibleByArrayLiteral {
       if overflow { return nil }
       count = product
     }
-    return empty ? 0 : count
+    return (count, empty)
   }
 
   /// The number of elements.

@@ -30,7 +30,8 @@ private func unchanged(_ instruction: Graph.Instruction, _ rewriter: Rewriter) -
   switch instruction.operation {
   case is StopGradient, is Alias, is CustomGradient: return operand
   case is Reshape, is Broadcast, is Cast: return isSameType ? operand : nil
-  case let transpose as Transpose: return transpose.permutation == Array(0..<transpose.permutation.count) ? operand : nil
+  case let transpose as Transpose:
+    return transpose.permutation == Array(0..<transpose.permutation.count) ? operand : nil
   case let flip as Flip: return flip.axes.isEmpty ? operand : nil
   case let reduce as Reduce: return reduce.axes.isEmpty && isSameType ? operand : nil
   case is Concatenate: return instruction.operands.count == 1 ? operand : nil
@@ -40,7 +41,9 @@ private func unchanged(_ instruction: Graph.Instruction, _ rewriter: Rewriter) -
 }
 
 /// x·1, 1·x, x/1, x−0 and −(−x).
-private func neutral(_ function: ElementwiseFunction, _ instruction: Graph.Instruction, _ rewriter: Rewriter) -> Graph.Reference? {
+private func neutral(_ function: ElementwiseFunction, _ instruction: Graph.Instruction, _ rewriter: Rewriter) -> Graph
+  .Reference?
+{
   func isLiteral(_ index: Int, _ number: Double) -> Bool {
     (rewriter.definition(instruction.operands[index])?.operation as? Constant)?.scalar.double == number
   }
@@ -93,8 +96,10 @@ private func emitAdjacent(_ reduction: Reduce, _ instruction: Graph.Instruction,
   let order = rest + reduction.axes
   let shape = Shape(order.map { type.shape[$0] })
   let view = rewriter.add(
-    Graph.Instruction(Transpose(order), instruction.operands, types: ResultTypes(shape, type.dtype), path: instruction.path))
+    Graph.Instruction(
+      Transpose(order), instruction.operands, types: ResultTypes(shape, type.dtype), path: instruction.path))
   rewriter.emit(
     Graph.Instruction(
-      Reduce(reduction.kind, axes: Array(rest.count..<order.count)), [view], types: instruction.types, path: instruction.path))
+      Reduce(reduction.kind, axes: Array(rest.count..<order.count)), [view], types: instruction.types,
+      path: instruction.path))
 }

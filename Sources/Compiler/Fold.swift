@@ -18,14 +18,18 @@ import CajalOperations
 }
 
 private func folded(_ instruction: Graph.Instruction, _ rewriter: Rewriter) -> Constant? {
-  guard !instruction.operands.isEmpty, instruction.types.count == 1, instruction.types.first.shape.rank == 0 else { return nil }
+  guard !instruction.operands.isEmpty, instruction.types.count == 1, instruction.types.first.shape.rank == 0 else {
+    return nil
+  }
   var literals: [Constant] = []
   for operand in instruction.operands {
     guard let constant = rewriter.definition(rewriter.mapped(operand))?.operation as? Constant else { return nil }
     literals.append(constant)
   }
   let dtype = instruction.types.first.dtype
-  guard let program = instruction.operation.scalarProgram(operands: literals.map(\.dtype), result: dtype), program.isExact else {
+  guard let program = instruction.operation.scalarProgram(operands: literals.map(\.dtype), result: dtype),
+    program.isExact
+  else {
     return nil
   }
   let value = program.evaluate(literals.map { $0.scalar.rounded(to: $0.dtype) })

@@ -236,7 +236,8 @@ struct Lowering {
 
   private lazy var readResults: Set<Graph.Reference> = {
     var read = Set(graph.outputs)
-    for instruction in graph.instructions where instruction.operands.contains(where: { $0.result > 0 || isMultiple($0) }) {
+    for instruction in graph.instructions
+    where instruction.operands.contains(where: { $0.result > 0 || isMultiple($0) }) {
       read.formUnion(instruction.operands)
     }
     return read
@@ -271,7 +272,8 @@ struct Lowering {
         return builder.load(source)
       }
       let dtypes = instruction.operands.map { graph.type(of: $0).dtype }
-      guard let program = instruction.operation.scalarProgram(operands: dtypes, result: instruction.types.first.dtype) else {
+      guard let program = instruction.operation.scalarProgram(operands: dtypes, result: instruction.types.first.dtype)
+      else {
         preconditionFailure("\(instruction.operation.name) is no elementwise operation")
       }
       registers[member] = builder.inline(program, arguments)
@@ -331,6 +333,7 @@ struct Lowering {
         hasFirstEffect = hasFirstEffect || step.hasEffect
       }
     }
-    steps = steps.indices.filter { isFirst[$0] }.map { steps[$0] } + steps.indices.filter { !isFirst[$0] }.map { steps[$0] }
+    steps =
+      steps.indices.filter { isFirst[$0] }.map { steps[$0] } + steps.indices.filter { !isFirst[$0] }.map { steps[$0] }
   }
 }

@@ -81,14 +81,18 @@ enum MemoryPlanner {
     for (index, step) in program.steps.enumerated() {
       for buffer in dying[index] where !replaced.contains(buffer) {
         work.visits += 1
-        if case .arena(let offset) = program.buffers[buffer].home { arena.free(offset, program.buffers[buffer].byteCount) }
+        if case .arena(let offset) = program.buffers[buffer].home {
+          arena.free(offset, program.buffers[buffer].byteCount)
+        }
       }
       var reusable = ReplaceableLoads(step, program, &work) { buffer in
         isArena(program.buffers[buffer]) && lifetimes.last[buffer] == index && lifetimes.first[buffer] < index
       }
       for buffer in step.writes where isArena(program.buffers[buffer]) && lifetimes.first[buffer] == index {
         work.visits += 1
-        if let old = reusable.take(program.buffers[buffer].byteCount), case .arena(let offset) = program.buffers[old].home {
+        if let old = reusable.take(program.buffers[buffer].byteCount),
+          case .arena(let offset) = program.buffers[old].home
+        {
           replaced.insert(old)
           program.buffers[buffer].home = .arena(offset)
         } else {

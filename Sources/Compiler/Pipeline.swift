@@ -13,7 +13,9 @@ public enum Pipeline {
   ]
 
   /// Runs all passes; in debug builds the verifier stands between them.
-  public static func run(_ graph: Graph, _ work: inout WorkCount, verifies: Bool = Settings.process.verifiesGraphs) -> Graph {
+  public static func run(_ graph: Graph, _ work: inout WorkCount, verifies: Bool = Settings.process.verifiesGraphs)
+    -> Graph
+  {
     var graph = graph
     if verifies { check(graph, after: "recording") }
     for pass in passes {

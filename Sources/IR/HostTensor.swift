@@ -48,7 +48,11 @@ public struct HostTensor: Sendable {
     var result = HostTensor(TensorType(view.shape, dtype))
     var position = 0
     view.forEachOffset { offset in
-      if dtype.isFloat { result.floats[position] = floats[offset] } else { result.integers[position] = integers[offset] }
+      if dtype.isFloat {
+        result.floats[position] = floats[offset]
+      } else {
+        result.integers[position] = integers[offset]
+      }
       position += 1
     }
     return result
@@ -63,7 +67,9 @@ extension HostTensor {
     let size = dtype.byteCount
     for index in 0..<count {
       var bits: UInt64 = 0
-      withUnsafeMutableBytes(of: &bits) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[index * size..<(index + 1) * size])) }
+      withUnsafeMutableBytes(of: &bits) {
+        $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[index * size..<(index + 1) * size]))
+      }
       let value = Scalar(bits: bits, dtype: dtype)
       if dtype.isFloat { floats[index] = value.double } else { integers[index] = value.int64 }
     }

@@ -59,7 +59,8 @@ extension Operation {
 /// What an operation computes.
 public enum Semantics {
   /// The same scalar expression for every element of the broadcast operands.
-  case elementwise((_ builder: ScalarProgramBuilder, _ operands: [ScalarExpression], _ result: DType) -> ScalarExpression)
+  case elementwise(
+    (_ builder: ScalarProgramBuilder, _ operands: [ScalarExpression], _ result: DType) -> ScalarExpression)
   /// The elements of operand 0, read another way; `nil` where strides cannot say how.
   case view((_ operand: StridedView) -> StridedView?)
   /// Operand 0, unchanged (other operands only order or check).

@@ -35,7 +35,8 @@ func recordNode(_ operation: any Operation, _ operands: [Value]) -> Node {
   }
   if let mismatch = tooLarge(types) { return failedNode(operation, operands, mismatch) }
   let node = Node(
-    operation, operands, types: types, device: operation.target ?? device, scope: scope.differentiation, trace: trace, path: scope.path)
+    operation, operands, types: types, device: operation.target ?? device, scope: scope.differentiation, trace: trace,
+    path: scope.path)
   if trace == nil { PendingNodes.ofThread.append(node) }
   if Settings.process.checksNaN, trace == nil { PendingNodes.evaluator?([node]) }
   return node

@@ -28,7 +28,8 @@ extension ScalarInstruction {
     if opcode.isComparison { return .bool(compare(x, y)) }
     switch type {
     case .float32:
-      return .float(Double(Float(evaluateFloat(x.double, y.double, z: opcode.arity > 2 ? registers[Int(c)].double : 0))))
+      return .float(
+        Double(Float(evaluateFloat(x.double, y.double, z: opcode.arity > 2 ? registers[Int(c)].double : 0))))
     case .float64:
       return .float(evaluateFloat(x.double, y.double, z: opcode.arity > 2 ? registers[Int(c)].double : 0))
     case .int32:

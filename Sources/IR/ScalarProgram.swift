@@ -12,7 +12,9 @@ public enum ScalarOpcode: UInt8, CaseIterable, Hashable, Sendable {
   case and, or, xor, not
   case select
 
-  public var isComparison: Bool { rawValue >= ScalarOpcode.equal.rawValue && rawValue <= ScalarOpcode.greaterEqual.rawValue }
+  public var isComparison: Bool {
+    rawValue >= ScalarOpcode.equal.rawValue && rawValue <= ScalarOpcode.greaterEqual.rawValue
+  }
 
   /// Registers read.
   public var arity: Int {
@@ -162,7 +164,8 @@ public struct ScalarExpression {
 }
 
 extension ScalarExpression {
-  public func ternary(_ opcode: ScalarOpcode, _ second: ScalarExpression, _ third: ScalarExpression) -> ScalarExpression {
+  public func ternary(_ opcode: ScalarOpcode, _ second: ScalarExpression, _ third: ScalarExpression) -> ScalarExpression
+  {
     builder.append(
       ScalarInstruction(opcode: opcode, type: type, a: register, b: second.register, c: third.register))
   }

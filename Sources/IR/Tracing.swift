@@ -6,7 +6,9 @@ extension Graph {
   /// The graph that computes `outputs` from `placeholders`, and the values from outside the trace
   /// that it reads: inputs behind the placeholders. What does not depend on the placeholders
   /// stays outside, so nothing that is the same for every position is computed more than once.
-  public static func capture(_ outputs: [Value], placeholders: [Value], trace: Trace) -> (graph: Graph, captures: [Value]) {
+  public static func capture(_ outputs: [Value], placeholders: [Value], trace: Trace) -> (
+    graph: Graph, captures: [Value]
+  ) {
     graphLock.withLock { _ in
       var tracer = Tracer(trace: trace, placeholders: placeholders)
       for output in outputs { tracer.visit(output.node) }

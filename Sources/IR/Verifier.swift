@@ -6,13 +6,16 @@ extension Graph {
   public func verify() -> String? {
     for (position, instruction) in instructions.enumerated() {
       for operand in instruction.operands {
-        if let problem = check(operand, before: position) { return "%\(position) \(instruction.operation.name): \(problem)" }
+        if let problem = check(operand, before: position) {
+          return "%\(position) \(instruction.operation.name): \(problem)"
+        }
       }
       let types = OperandTypes(instruction.operands.map { type(of: $0) })
       do {
         let expected = try instruction.operation.resultTypes(types)
         if expected != instruction.types {
-          return "%\(position) \(instruction.operation.name): types \(instruction.types.array), expected \(expected.array)"
+          return
+            "%\(position) \(instruction.operation.name): types \(instruction.types.array), expected \(expected.array)"
         }
       } catch {
         return "%\(position) \(instruction.operation.name): \(error.problem)"

@@ -5,10 +5,12 @@ import CajalIR
 
 extension ElementwiseFunction {
   public static let add = ElementwiseFunction(
-    "add", arity: 2, .numbers, gradients: [{ _, _, g in g }, { _, _, g in g }]) { _, x in x[0] + x[1] }
+    "add", arity: 2, .numbers, gradients: [{ _, _, g in g }, { _, _, g in g }]
+  ) { _, x in x[0] + x[1] }
 
   public static let subtract = ElementwiseFunction(
-    "subtract", arity: 2, .numbers, gradients: [{ _, _, g in g }, { _, _, g in -g }]) { _, x in x[0] - x[1] }
+    "subtract", arity: 2, .numbers, gradients: [{ _, _, g in g }, { _, _, g in -g }]
+  ) { _, x in x[0] - x[1] }
 
   public static let multiply = ElementwiseFunction(
     "multiply", arity: 2, .numbers, gradients: [{ x, _, g in g * x[1] }, { x, _, g in g * x[0] }]
@@ -40,7 +42,9 @@ extension ElementwiseFunction {
     "power", arity: 2, .numbers, flops: 20, autocast: .full,
     gradients: [
       { x, _, g in g * Value.select(x[1].equals(0), x[1].zerosLike, x[1] * Value.power(x[0], x[1] - 1)) },
-      { x, y, g in g * Value.select(x[0].equals(0), x[0].zerosLike, y * Value.select(x[0].equals(0), x[0].onesLike, x[0]).log()) },
+      { x, y, g in
+        g * Value.select(x[0].equals(0), x[0].zerosLike, y * Value.select(x[0].equals(0), x[0].onesLike, x[0]).log())
+      },
     ]
   ) { _, x in x[0].binary(.power, x[1]) }
 
@@ -139,7 +143,9 @@ extension Value {
   public static func remainder(_ a: Value, _ b: Value) -> Value { arithmetic(.remainder, a, b) }
   public static func power(_ a: Value, _ b: Value) -> Value {
     // A literal 2 is a square, on every device the same bits as the product.
-    if b.literal == .integer(2) || b.literal == .float(2), b.rank == 0, a.dtype.isFloat, b.dtype == a.dtype || b.weakLiteral != nil {
+    if b.literal == .integer(2) || b.literal == .float(2), b.rank == 0, a.dtype.isFloat,
+      b.dtype == a.dtype || b.weakLiteral != nil
+    {
       return a * a
     }
     return arithmetic(.power, a, b)

@@ -50,7 +50,8 @@ public struct Iota: Operation {
   }
   public func resultTypes(_ operands: OperandTypes) throws(Mismatch) -> ResultTypes {
     guard axis >= 0, axis < shape.rank, shape.checkedCount != nil else {
-      throw .shape("cannot count along axis \(axis) of \(shape)", remedy: "Give an axis the shape has and no negative extent")
+      throw .shape(
+        "cannot count along axis \(axis) of \(shape)", remedy: "Give an axis the shape has and no negative extent")
     }
     return ResultTypes(shape, dtype)
   }
@@ -80,7 +81,8 @@ extension Value {
 
   /// The number, if this is a literal that takes the dtype of what it meets.
   public var weakLiteral: Scalar? {
-    guard Swift.type(of: node.operation) == Constant.self, let constant = node.operation as? Constant, constant.isWeak else {
+    guard Swift.type(of: node.operation) == Constant.self, let constant = node.operation as? Constant, constant.isWeak
+    else {
       return nil
     }
     return constant.scalar

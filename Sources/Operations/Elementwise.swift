@@ -4,7 +4,8 @@ import CajalIR
 /// A function of one element from each operand. Stands in the catalogue under its name;
 /// a new one is a value of this type and costs no backend code.
 public final class ElementwiseFunction: Sendable {
-  public typealias Expression = @Sendable (_ builder: ScalarProgramBuilder, _ operands: [ScalarExpression]) -> ScalarExpression
+  public typealias Expression =
+    @Sendable (_ builder: ScalarProgramBuilder, _ operands: [ScalarExpression]) -> ScalarExpression
   /// The cotangent of one operand from the operands `x`, the result `y` and its cotangent `g`.
   public typealias Gradient = @Sendable (_ x: [Value], _ y: Value, _ g: Value) -> Value
 
@@ -80,7 +81,8 @@ public struct Elementwise: Operation {
     let first = function.hasCondition ? 1 : 0
     let dtype = operands[first].dtype
     if function.hasCondition, operands[0].dtype != .bool {
-      throw .dtype("its condition is \(operands[0].dtype), not bool", remedy: "Compare, or cast with `.cast(to: .bool)`")
+      throw .dtype(
+        "its condition is \(operands[0].dtype), not bool", remedy: "Compare, or cast with `.cast(to: .bool)`")
     }
     for index in first..<operands.count where operands[index].dtype != dtype {
       throw .dtype("its operands are \(dtype) and \(operands[index].dtype)", remedy: "Cast one to the other's dtype")
@@ -101,7 +103,9 @@ public struct Elementwise: Operation {
   }
 
   public var gradient: GradientRule {
-    if function.gradients.allSatisfy({ $0 == nil }) { return .none("\(name) is constant almost everywhere or not of floats") }
+    if function.gradients.allSatisfy({ $0 == nil }) {
+      return .none("\(name) is constant almost everywhere or not of floats")
+    }
     return .rule { context in
       guard let cotangent = context.cotangents[0] else { return context.operands.map { _ in nil } }
       return context.operands.indices.map { index in

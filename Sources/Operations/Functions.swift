@@ -18,7 +18,8 @@ extension ElementwiseFunction {
   public static let cos = unary("cos", .cos, flops: 12) { x, _, g in -(g * x.sin()) }
   public static let tanh = unary("tanh", .tanh, flops: 15) { _, y, g in g * (1 - y * y) }
   /// 2/√π · e^(−x²) is its derivative.
-  public static let erf = unary("erf", .erf, flops: 15) { x, _, g in g * (2 / Double.pi.squareRoot()) * (-(x * x)).exp() }
+  public static let erf = unary("erf", .erf, flops: 15) { x, _, g in g * (2 / Double.pi.squareRoot()) * (-(x * x)).exp()
+  }
   /// 1 / (1 + e⁻ˣ).
   public static let sigmoid = unary("sigmoid", .sigmoid, flops: 12) { _, y, g in g * y * (1 - y) }
 

@@ -40,7 +40,8 @@ public struct CheckIndices: Operation {
   public func problem(_ index: Int64, at position: Int) -> Mismatch? {
     if index < Int64(extent), index >= (allowsNegative ? -Int64(extent) : 0) { return nil }
     let range = allowsNegative ? "\(-extent)..<\(extent)" : "0..<\(extent)"
-    return .index("\(noun) \(index) at position \(position) is outside \(range)", remedy: "Every \(noun) must lie in that range")
+    return .index(
+      "\(noun) \(index) at position \(position) is outside \(range)", remedy: "Every \(noun) must lie in that range")
   }
   public var gradient: GradientRule { .none("indices are integers") }
   public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] { [record(self, operands)] }
@@ -181,7 +182,9 @@ public struct GatherAlong: IndexedAxis {
   public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] {
     let size = batchSize(operands, isBatched)
     return [
-      record(GatherAlong(axis: axis + 1), operands.indices.map { isBatched[$0] ? operands[$0] : operands[$0].repeated(size) })
+      record(
+        GatherAlong(axis: axis + 1), operands.indices.map { isBatched[$0] ? operands[$0] : operands[$0].repeated(size) }
+      )
     ]
   }
 }
@@ -197,7 +200,8 @@ public struct ScatterAddAlong: IndexedAxis {
   public func resultTypes(_ operands: OperandTypes) throws(Mismatch) -> ResultTypes {
     try checkAlong(axis, operands[0].shape, operands[1])
     guard operands[2] == TensorType(operands[1].shape, operands[0].dtype) else {
-      throw .shape("the updates are \(operands[2])", remedy: "They must be shaped as the indices, of the tensor's dtype")
+      throw .shape(
+        "the updates are \(operands[2])", remedy: "They must be shaped as the indices, of the tensor's dtype")
     }
     return ResultTypes(operands[0])
   }
@@ -218,7 +222,8 @@ public struct ScatterAddAlong: IndexedAxis {
     let size = batchSize(operands, isBatched)
     return [
       record(
-        ScatterAddAlong(axis: axis + 1), operands.indices.map { isBatched[$0] ? operands[$0] : operands[$0].repeated(size) })
+        ScatterAddAlong(axis: axis + 1),
+        operands.indices.map { isBatched[$0] ? operands[$0] : operands[$0].repeated(size) })
     ]
   }
 }
@@ -235,7 +240,8 @@ private func checkAlong(_ axis: Int, _ shape: Shape, _ indices: TensorType) thro
   var expected = shape
   expected[axis] = indices.shape[axis]
   guard indices.shape == expected else {
-    throw .shape("indices \(indices.shape) and tensor \(shape) differ beside axis \(axis)", remedy: "Broadcast the indices")
+    throw .shape(
+      "indices \(indices.shape) and tensor \(shape) differ beside axis \(axis)", remedy: "Broadcast the indices")
   }
 }
 

@@ -63,7 +63,9 @@ public struct Concatenate: Operation {
   public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] {
     let size = batchSize(operands, isBatched)
     return [
-      record(Concatenate(axis: axis + 1), operands.indices.map { isBatched[$0] ? operands[$0] : operands[$0].repeated(size) })
+      record(
+        Concatenate(axis: axis + 1), operands.indices.map { isBatched[$0] ? operands[$0] : operands[$0].repeated(size) }
+      )
     ]
   }
 }
@@ -163,7 +165,10 @@ extension Value {
   /// Cut along `axis` into pieces of `extents`.
   public func split(_ extents: [Int], axis: Int) -> [Value] {
     guard failure == nil else { return extents.map { _ in self } }
-    guard let axis = shape.normalized(axis: axis), extents.reduce(0, +) == shape[axis] else {
+    // None is larger than the axis, so that their sum cannot overflow.
+    guard let axis = shape.normalized(axis: axis), extents.allSatisfy({ $0 >= 0 && $0 <= shape[axis] }),
+      extents.reduce(0, &+) == shape[axis]
+    else {
       let problem = Mismatch.shape(
         "pieces of \(extents) do not make up axis \(axis) of \(shape)", remedy: "Extents must add up to the axis")
       return extents.map { _ in errorValue("split", [self], problem) }

@@ -62,7 +62,11 @@ public struct MatMul: Operation {
             for inner in 0..<size.k {
               let i = batch * size.m * size.k + (transposesA ? inner * size.m + row : row * size.k + inner)
               let j = batch * size.k * size.n + (transposesB ? column * size.k + inner : inner * size.n + column)
-              if a.dtype.isFloat { float += a.floats[i] * b.floats[j] } else { integer &+= a.integers[i] &* b.integers[j] }
+              if a.dtype.isFloat {
+                float += a.floats[i] * b.floats[j]
+              } else {
+                integer &+= a.integers[i] &* b.integers[j]
+              }
             }
             result.store(
               a.dtype.isFloat ? .float(float) : .integer(integer), at: (batch * size.m + row) * size.n + column)
@@ -111,7 +115,8 @@ extension Value {
     if let failed = [a, b].first(where: { $0.failure != nil }) { return failed }
     if !a.dtype.isFloat, !a.dtype.isIndex {
       let wide: DType = a.dtype == .bool ? .int64 : .int32
-      let product = a.cast(to: wide).matmul(b.cast(to: wide), transposed: transposed, transposingOther: transposingOther)
+      let product = a.cast(to: wide).matmul(
+        b.cast(to: wide), transposed: transposed, transposingOther: transposingOther)
       return a.dtype == .bool ? product : product.cast(to: a.dtype)
     }
     guard a.rank > 0, b.rank > 0 else {
@@ -131,7 +136,11 @@ extension Value {
         .shape("the batch axes of \(a.shape) and \(b.shape) do not broadcast", remedy: "They must be equal or 1"))
     }
     return record(
-      operation, [a.broadcast(to: batch + a.shape.suffix(from: a.rank - 2)), b.broadcast(to: batch + b.shape.suffix(from: b.rank - 2))])
+      operation,
+      [
+        a.broadcast(to: batch + a.shape.suffix(from: a.rank - 2)),
+        b.broadcast(to: batch + b.shape.suffix(from: b.rank - 2)),
+      ])
   }
 
   /// The product where one side is a vector, which loses its axis again.

@@ -39,7 +39,8 @@ public struct Random: CajalIR.Operation {
       throw .shape("\(shape) is no shape", remedy: "Extents must not be negative")
     }
     guard distribution == .bits ? dtype == .int64 : dtype.isFloat else {
-      throw .dtype("cannot draw \(dtype)", remedy: distribution == .bits ? "Bits are int64" : "Draw a float dtype and cast")
+      throw .dtype(
+        "cannot draw \(dtype)", remedy: distribution == .bits ? "Bits are int64" : "Draw a float dtype and cast")
     }
     for index in 0..<2 where operands[index] != TensorType(.scalar, .int64) {
       throw .dtype("key and stream must be int64 scalars", remedy: "Pass them as such")
@@ -82,7 +83,9 @@ public struct Random: CajalIR.Operation {
 
 extension Value {
   /// A draw from the scope's generator: each call takes its next stream.
-  public static func random(_ distribution: Random.Distribution, _ shape: Shape, _ dtype: DType, from generator: Generator? = nil)
+  public static func random(
+    _ distribution: Random.Distribution, _ shape: Shape, _ dtype: DType, from generator: Generator? = nil
+  )
     -> Value
   {
     let scope = Scope.current

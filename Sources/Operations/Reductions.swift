@@ -268,11 +268,11 @@ extension Value {
   }
 
   /// Elements that a reduction over `axes` puts together.
-  private func count(over axes: [Int]?) -> Int { shape.normalized(axes).reduce(1) { $0 * shape[$1] } }
+  private func count(over axes: [Int]?) -> Double { shape.normalized(axes).reduce(1) { $0 * Double(shape[$1]) } }
 
   public func mean(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Value {
     let total = floating.sum(axes, keepingAxes: keepingAxes)
-    return total.failure != nil ? total : total / Double(count(over: axes))
+    return total.failure != nil ? total : total / count(over: axes)
   }
 
   /// The mean of squared differences from the mean; divided by count − `correction`.
@@ -280,7 +280,7 @@ extension Value {
     let x = floating
     let difference = x - x.mean(axes, keepingAxes: true)
     let total = (difference * difference).sum(axes, keepingAxes: keepingAxes)
-    return total.failure != nil ? total : total / Double(count(over: axes) - correction)
+    return total.failure != nil ? total : total / (count(over: axes) - Double(correction))
   }
 
   public func any(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Value {

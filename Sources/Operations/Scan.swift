@@ -35,12 +35,15 @@ public struct Scan: Operation {
       var type = operands[index]
       if index >= signature.carries, index < signature.carries + signature.sequences {
         guard type.shape.rank > 0, type.shape[0] == signature.length else {
-          throw .shape("a sequence of \(type) does not have \(signature.length) positions", remedy: "Sequences run along their first axis")
+          throw .shape(
+            "a sequence of \(type) does not have \(signature.length) positions",
+            remedy: "Sequences run along their first axis")
         }
         type.shape = type.shape.suffix(from: 1)
       }
       guard type == body.inputs[index + 1] else {
-        throw .shape("operand \(index) is \(type), the body takes \(body.inputs[index + 1])", remedy: "Record scans with `scan`")
+        throw .shape(
+          "operand \(index) is \(type), the body takes \(body.inputs[index + 1])", remedy: "Record scans with `scan`")
       }
     }
     return ResultTypes(resultList[0], Array(resultList.dropFirst()))
@@ -148,12 +151,15 @@ extension Value {
     initial: [Value], sequences: [Value], length: Int? = nil, isReversed: Bool = false,
     body: (_ position: Value, _ carries: [Value], _ slices: [Value]) -> (carries: [Value], stacked: [Value])
   ) -> (carries: [Value], stacked: [Value]) {
-    if let failed = (initial + sequences).first(where: { $0.failure != nil }) { return (initial.map { _ in failed }, [failed]) }
+    if let failed = (initial + sequences).first(where: { $0.failure != nil }) {
+      return (initial.map { _ in failed }, [failed])
+    }
     guard let count = length ?? sequences.first?.shape[0], count >= 0,
       sequences.allSatisfy({ $0.rank > 0 && $0.shape[0] == count })
     else {
       let problem = Mismatch.shape(
-        "sequences \(sequences.map(\.shape)) do not have one length", remedy: "They run along their first axis; or pass a length")
+        "sequences \(sequences.map(\.shape)) do not have one length",
+        remedy: "They run along their first axis; or pass a length")
       let error = errorValue("scan", initial + sequences, problem)
       return (initial.map { _ in error }, [error])
     }
@@ -173,7 +179,9 @@ extension Value {
       placeholderValue(TensorType($0.shape.suffix(from: 1), $0.dtype), device: device, trace: trace)
     }
     let (next, stacked) = scope.with(position: .some(position)).run { body(position, carries, slices) }
-    if let failed = (next + stacked).first(where: { $0.failure != nil }) { return (initial.map { _ in failed }, [failed]) }
+    if let failed = (next + stacked).first(where: { $0.failure != nil }) {
+      return (initial.map { _ in failed }, [failed])
+    }
     guard next.map(\.type) == initial.map(\.type) else {
       let error = errorValue(
         "scan", initial,

@@ -194,7 +194,9 @@ private func emptyBatch(_ operation: some Operation, _ operands: [Value], _ isBa
     isBatched[index] ? TensorType(operands[index].shape.suffix(from: 1), operands[index].dtype) : operands[index].type
   }
   do {
-    return try operation.resultTypes(OperandTypes(types)).array.map { .zeros(TensorType(Shape([0]) + $0.shape, $0.dtype)) }
+    return try operation.resultTypes(OperandTypes(types)).array.map {
+      .zeros(TensorType(Shape([0]) + $0.shape, $0.dtype))
+    }
   } catch {
     return [errorValue(operation.name, operands, error)]
   }

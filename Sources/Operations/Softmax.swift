@@ -52,7 +52,9 @@ extension Value {
     guard labels.dtype.isInteger else {
       return errorValue(
         "softmaxCrossEntropy", [self, labels],
-        .dtype("labels are \(labels.dtype)", remedy: "Pass class numbers as integers, or soft labels as probabilities of shape \(shape)"))
+        .dtype(
+          "labels are \(labels.dtype)",
+          remedy: "Pass class numbers as integers, or soft labels as probabilities of shape \(shape)"))
     }
     let hot = labels.isHot(shape[-1], noun: "label")
     let chosen = Value.select(hot, logSoftmax(-1), .constant(.integer(0), dtype.floating))

@@ -10,7 +10,9 @@ import CajalOperations
 ///
 /// **Shapes**: the body's result has one element; the gradient is shaped as `x`. Gradients of
 /// gradients: differentiate a body that calls this.
-public func valueAndGradient(at x: Tensor, _ body: (Tensor) throws -> Tensor) rethrows -> (value: Tensor, gradient: Tensor) {
+public func valueAndGradient(at x: Tensor, _ body: (Tensor) throws -> Tensor) rethrows -> (
+  value: Tensor, gradient: Tensor
+) {
   let (value, gradients) = try valueAndGradient(at: [x]) { try body($0[0]) }
   return (value, gradients[0])
 }
@@ -28,10 +30,11 @@ public func valueAndGradient<Other>(at xs: [Tensor], _ body: ([Tensor]) throws -
   -> (value: Tensor, gradients: [Tensor], other: Other)
 {
   var names: [Tensor] = []
-  let (value, found, other, _) = try valueAndGradient({ () throws -> (Tensor, Other) in
-    names = xs.map { x in x.map { record(Alias(), [$0]) } }
-    return try body(names)
-  }, names: { names })
+  let (value, found, other, _) = try valueAndGradient(
+    { () throws -> (Tensor, Other) in
+      names = xs.map { x in x.map { record(Alias(), [$0]) } }
+      return try body(names)
+    }, names: { names })
   return (value, found, other)
 }
 
@@ -116,7 +119,8 @@ public func customGradient(
     let found = backward(Tensor(cotangent))
     guard found.count == dtypes.count else {
       let mismatch = Mismatch.shape(
-        "the rule returned \(found.count) cotangents for \(dtypes.count) tensors", remedy: "Return one for each, zeros where there is none")
+        "the rule returned \(found.count) cotangents for \(dtypes.count) tensors",
+        remedy: "Return one for each, zeros where there is none")
       return dtypes.map { _ in errorValue("customGradient", [cotangent], mismatch) }
     }
     return zip(found, dtypes).map { $0.cast(to: $1).value }

@@ -83,7 +83,8 @@ extension Tensor {
     guard shape.rank <= Shape.maximumRank, type.checkedByteCount == bytes.count else {
       self.init(
         errorValue(
-          "Tensor", [], .shape("\(bytes.count) bytes are not \(type)", remedy: "Give a shape and dtype of as many bytes")))
+          "Tensor", [],
+          .shape("\(bytes.count) bytes are not \(type)", remedy: "Give a shape and dtype of as many bytes")))
       return
     }
     self.init(Engine.shared.upload(bytes, type, to: Scope.current.device))
@@ -132,7 +133,8 @@ extension Tensor {
     guard length.isFinite, length < 0x1p47 else {
       return Tensor(
         errorValue(
-          "arange", [], .shape("from \(start) to \(end) by \(step) has no end", remedy: "Give a step towards the end, not 0")))
+          "arange", [],
+          .shape("from \(start) to \(end) by \(step) has no end", remedy: "Give a step towards the end, not 0")))
     }
     let target = dtype ?? (Number.tensorDType == .float64 ? .float32 : Number.tensorDType)
     return Tensor(

@@ -15,7 +15,8 @@ extension Tensor {
 
   /// Normal of `mean` and `standardDeviation`.
   public static func normal(
-    _ shape: Shape, mean: Double = 0, standardDeviation: Double = 1, dtype: DType = .float32, generator: Generator? = nil
+    _ shape: Shape, mean: Double = 0, standardDeviation: Double = 1, dtype: DType = .float32,
+    generator: Generator? = nil
   ) -> Tensor {
     let draw = Tensor(.random(.normal, shape, dtype, from: generator))
     return mean == 0 && standardDeviation == 1 ? draw : draw * standardDeviation + mean
@@ -31,7 +32,8 @@ extension Tensor {
     guard !range.isEmpty, range.upperBound.subtractingReportingOverflow(range.lowerBound).partialValue <= 1 << 32,
       !range.upperBound.subtractingReportingOverflow(range.lowerBound).overflow
     else {
-      return Tensor(errorValue("randomIntegers", [], .shape("cannot draw from \(range)", remedy: "Give 1 to 2³² values")))
+      return Tensor(
+        errorValue("randomIntegers", [], .shape("cannot draw from \(range)", remedy: "Give 1 to 2³² values")))
     }
     let bits = Tensor(.random(.bits, shape, .int64, from: generator))
     // ⌊bits · width / 2³²⌋ (Lemire 2019): each value is hit by ⌊2³²/width⌋ of the words, or one more.

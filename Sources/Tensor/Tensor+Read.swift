@@ -27,7 +27,8 @@ extension Tensor {
   private func checkSingle() throws(TensorError) {
     if error == nil, count != 1 {
       throw TensorError(
-        .shape, operation: "item", operands: [TensorType(shape, dtype)], "a tensor of \(count) elements is not one number",
+        .shape, operation: "item", operands: [TensorType(shape, dtype)],
+        "a tensor of \(count) elements is not one number",
         remedy: "Reduce it first, or read `scalars(_:)`", site: CallSite.current())
     }
   }
@@ -41,7 +42,9 @@ extension Tensor {
     return (0..<count).map { index in
       var bits: UInt64 = 0
       withUnsafeMutableBytes(of: &bits) { target in
-        bytes.withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[index * size..<(index + 1) * size])) }
+        bytes.withUnsafeBytes {
+          target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[index * size..<(index + 1) * size]))
+        }
       }
       return Number(tensorScalar: Scalar(bits: bits, dtype: dtype))
     }

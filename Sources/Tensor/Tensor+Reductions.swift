@@ -7,14 +7,18 @@ import CajalOperations
 
 extension Tensor {
   /// **Shapes**: `[…]` to the same without `axes`. Integers and bool add up in int64.
-  public func sum(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor { map { $0.sum(axes, keepingAxes: keepingAxes) } }
+  public func sum(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    map { $0.sum(axes, keepingAxes: keepingAxes) }
+  }
   public func sum(axis: Int, keepingAxes: Bool = false) -> Tensor { sum(axes: [axis], keepingAxes: keepingAxes) }
 
   public func product(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     map { $0.product(axes, keepingAxes: keepingAxes) }
   }
 
-  public func mean(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor { map { $0.mean(axes, keepingAxes: keepingAxes) } }
+  public func mean(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    map { $0.mean(axes, keepingAxes: keepingAxes) }
+  }
   public func mean(axis: Int, keepingAxes: Bool = false) -> Tensor { mean(axes: [axis], keepingAxes: keepingAxes) }
 
   /// The mean of squared differences from the mean, divided by count − `correction` (0: of the
@@ -28,9 +32,13 @@ extension Tensor {
   }
 
   /// A NaN wins. Ties share the gradient equally.
-  public func max(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor { map { $0.max(axes, keepingAxes: keepingAxes) } }
+  public func max(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    map { $0.max(axes, keepingAxes: keepingAxes) }
+  }
   public func max(axis: Int, keepingAxes: Bool = false) -> Tensor { max(axes: [axis], keepingAxes: keepingAxes) }
-  public func min(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor { map { $0.min(axes, keepingAxes: keepingAxes) } }
+  public func min(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    map { $0.min(axes, keepingAxes: keepingAxes) }
+  }
   public func min(axis: Int, keepingAxes: Bool = false) -> Tensor { min(axes: [axis], keepingAxes: keepingAxes) }
 
   /// The position of the first maximum along `axis`, or in the row-major order of all elements.
@@ -42,6 +50,10 @@ extension Tensor {
   }
 
   /// Whether any (every) element is not 0.
-  public func any(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor { map { $0.any(axes, keepingAxes: keepingAxes) } }
-  public func all(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor { map { $0.all(axes, keepingAxes: keepingAxes) } }
+  public func any(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    map { $0.any(axes, keepingAxes: keepingAxes) }
+  }
+  public func all(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    map { $0.all(axes, keepingAxes: keepingAxes) }
+  }
 }

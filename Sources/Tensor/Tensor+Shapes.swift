@@ -20,7 +20,9 @@ extension Tensor {
       return map {
         errorValue(
           "reshape", [$0],
-          .shape("\(self.shape) has \(count) elements, no multiple of \(rest)", remedy: "Give extents whose product divides it"))
+          .shape(
+            "\(self.shape) has \(count) elements, no multiple of \(rest)",
+            remedy: "Give extents whose product divides it"))
       }
     }
     known[unknown[0]] = count / rest
@@ -46,6 +48,7 @@ extension Tensor {
   }
 
   /// The last two axes exchanged.
+  // swift-format-ignore: AlwaysUseLowerCamelCase
   public var T: Tensor { map(\.matrixTransposed) }
 
   public func broadcast(to shape: Shape) -> Tensor { map { $0.broadcast(to: shape) } }
@@ -56,7 +59,9 @@ extension Tensor {
     let position = axis < 0 ? axis + rank + 1 : axis
     guard position >= 0, position <= rank else {
       return map {
-        errorValue("expanded", [$0], .index("there is no place \(axis) in \(shape)", remedy: "Use 0...\(rank), or negative from the end"))
+        errorValue(
+          "expanded", [$0],
+          .index("there is no place \(axis) in \(shape)", remedy: "Use 0...\(rank), or negative from the end"))
       }
     }
     var wider = shape
@@ -70,7 +75,8 @@ extension Tensor {
     let named = axes.map { shape.normalized(axis: $0) ?? -1 }
     guard named.allSatisfy({ $0 >= 0 && shape[$0] == 1 }) else {
       return map {
-        errorValue("squeezed", [$0], .shape("axes \(axes) of \(shape) are not all 1", remedy: "Only axes of extent 1 can go"))
+        errorValue(
+          "squeezed", [$0], .shape("axes \(axes) of \(shape) are not all 1", remedy: "Only axes of extent 1 can go"))
       }
     }
     let gone = axes.isEmpty ? (0..<rank).filter { shape[$0] == 1 } : named
@@ -93,7 +99,9 @@ extension Tensor {
   }
 
   /// Along a new axis.
-  public static func stack(_ tensors: [Tensor], axis: Int = 0) -> Tensor { map(tensors) { Value.stacked($0, axis: axis) } }
+  public static func stack(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
+    map(tensors) { Value.stacked($0, axis: axis) }
+  }
 
   /// Cut along `axis` into pieces of `extents`.
   public func split(_ extents: [Int], axis: Int = 0) -> [Tensor] {
@@ -106,7 +114,9 @@ extension Tensor {
     guard count > 0, extent % count == 0 else {
       return [Tensor](
         repeating: map {
-          errorValue("split", [$0], .shape("axis \(axis) of \(shape) has no \(count) equal pieces", remedy: "Give their extents"))
+          errorValue(
+            "split", [$0], .shape("axis \(axis) of \(shape) has no \(count) equal pieces", remedy: "Give their extents")
+          )
         }, count: Swift.max(1, count))
     }
     return split([Int](repeating: extent / count, count: count), axis: axis)

@@ -100,7 +100,8 @@ private struct Selection {
       }
     }
     guard named <= shape.rank else {
-      throw .index("\(named) subscripts for the \(shape.rank) axes of \(shape)", remedy: "Give at most one for each axis")
+      throw .index(
+        "\(named) subscripts for the \(shape.rank) axes of \(shape)", remedy: "Give at most one for each axis")
     }
     for kind in kinds {
       switch kind {
@@ -140,10 +141,14 @@ private struct Selection {
     axis += 1
   }
 
-  private mutating func slice(_ start: Int?, _ end: Int?, _ step: Int, _ axis: inout Int, _ shape: Shape) throws(Mismatch) {
+  private mutating func slice(_ start: Int?, _ end: Int?, _ step: Int, _ axis: inout Int, _ shape: Shape)
+    throws(Mismatch)
+  {
     let extent = shape[axis]
     if start == nil, end == nil, step == 1 { return keep(&axis, shape) }
-    guard step != 0 else { throw .index("a step of 0 goes nowhere", remedy: "Use 1, or a negative step to walk backwards") }
+    guard step != 0 else {
+      throw .index("a step of 0 goes nowhere", remedy: "Use 1, or a negative step to walk backwards")
+    }
     let low = start.map { $0 < 0 ? $0 + extent : $0 } ?? 0
     let high = end.map { $0 < 0 ? $0 + extent : $0 } ?? extent
     guard low >= 0, high <= extent, low <= high else {
@@ -154,7 +159,9 @@ private struct Selection {
     let stride = step.magnitude > UInt(Int.max) ? Int.max : Int(step.magnitude)
     let count = high == low ? 0 : (high - low - 1) / stride + 1
     // Backwards: from the last element of the range.
-    add(axis, start: step < 0 && count > 0 ? high - 1 - (count - 1) * stride : low, extent: count, step: stride)
+    add(
+      axis, start: step < 0 && count > 0 ? high - 1 - (count - 1) * stride : low, extent: count,
+      step: count > 1 ? stride : 1)
     if step < 0 { flipped.append(axis) }
     self.shape.append(count)
     axis += 1
@@ -173,7 +180,8 @@ private struct Selection {
   func write(_ update: Tensor, into tensor: Tensor) -> Tensor {
     guard gathers.isEmpty else {
       return tensor.map {
-        errorValue("subscript", [$0], .index("cannot assign through a tensor of indices", remedy: "Use scatterAdded, or select"))
+        errorValue(
+          "subscript", [$0], .index("cannot assign through a tensor of indices", remedy: "Use scatterAdded, or select"))
       }
     }
     return tensor.map(update) { whole, new in

@@ -143,9 +143,9 @@ import Testing
       for _ in 0..<3 { y = try g.add(MatMul(), y, w) }
       return [y]
     }
-    let options = LoweringOptions(fuses: true, acceptsStrided: { _ in false }) { operation, operands in
-      operation is MatMul ? 300 + operands.count : 0
-    }
+    let options = LoweringOptions(
+      fuses: true, acceptsStrided: { _ in false },
+      workspace: { operation, operands in operation is MatMul ? 300 + operands.count : 0 })
     var work = WorkCount()
     let program = compile(graph, options, &work)
     // The products' own results are out of the way of the scratch, which is one place for all.

@@ -37,7 +37,8 @@ private final class HostGroup: @unchecked Sendable {
           slot: store.buffer, store.dtype, register: Int(store.register), offset: 0, accesses.stores[index]))
     }
     for (index, instruction) in source.instructions.enumerated() {
-      instructions.initializeElement(at: index, to: HostGroup.instruction(instruction, register: source.loads.count + index))
+      instructions.initializeElement(
+        at: index, to: HostGroup.instruction(instruction, register: source.loads.count + index))
     }
     group = cj_group(
       rank: Int32(accesses.extents.count), extents: (0, 0, 0, 0, 0, 0, 0, 0), load_count: Int32(source.loads.count),
@@ -45,7 +46,9 @@ private final class HostGroup: @unchecked Sendable {
       register_count: Int32(source.loads.count + source.instructions.count), loads: UnsafePointer(loads.baseAddress!),
       stores: UnsafePointer(stores.baseAddress!), instructions: UnsafePointer(instructions.baseAddress!))
     withUnsafeMutableBytes(of: &group.extents) { bytes in
-      for (axis, extent) in accesses.extents.enumerated() { bytes.storeBytes(of: Int64(extent), toByteOffset: axis * 8, as: Int64.self) }
+      for (axis, extent) in accesses.extents.enumerated() {
+        bytes.storeBytes(of: Int64(extent), toByteOffset: axis * 8, as: Int64.self)
+      }
     }
   }
 
@@ -66,9 +69,14 @@ private final class HostGroup: @unchecked Sendable {
     let strides = group.loads.map(\.strides) + group.stores.map { _ in group.space.strides }
     for axis in 0..<group.space.rank where group.space[axis] != 1 {
       let extent = group.space[axis]
-      let canMerge = !extents.isEmpty && strides.indices.allSatisfy { all[$0][extents.count - 1] == strides[$0][axis] * extent }
+      let canMerge =
+        !extents.isEmpty && strides.indices.allSatisfy { all[$0][extents.count - 1] == strides[$0][axis] * extent }
       for operand in strides.indices {
-        if canMerge { all[operand][extents.count - 1] = strides[operand][axis] } else { all[operand].append(strides[operand][axis]) }
+        if canMerge {
+          all[operand][extents.count - 1] = strides[operand][axis]
+        } else {
+          all[operand].append(strides[operand][axis])
+        }
       }
       if canMerge { extents[extents.count - 1] *= extent } else { extents.append(extent) }
     }
@@ -86,7 +94,9 @@ private final class HostGroup: @unchecked Sendable {
     access.reg = UInt16(register)
     access.offset = Int64(offset)
     withUnsafeMutableBytes(of: &access.strides) { bytes in
-      for (axis, stride) in strides.enumerated() { bytes.storeBytes(of: Int64(stride), toByteOffset: axis * 8, as: Int64.self) }
+      for (axis, stride) in strides.enumerated() {
+        bytes.storeBytes(of: Int64(stride), toByteOffset: axis * 8, as: Int64.self)
+      }
     }
     return access
   }

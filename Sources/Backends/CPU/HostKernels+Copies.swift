@@ -98,7 +98,9 @@ extension HostKernels {
     let (bytes, count) = (type.dtype.byteCount, Int64(type.shape.count))
     return { pointers in
       var bits: UInt64 = 0
-      withUnsafeMutableBytes(of: &bits) { $0.copyMemory(from: UnsafeRawBufferPointer(start: value(pointers), count: bytes)) }
+      withUnsafeMutableBytes(of: &bits) {
+        $0.copyMemory(from: UnsafeRawBufferPointer(start: value(pointers), count: bytes))
+      }
       cj_fill(Int32(bytes), count, bits, pointers[result]!)
       plan.run(from: x(pointers), to: pointers[result]! + place.offset * bytes)
     }

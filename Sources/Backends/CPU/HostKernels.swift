@@ -185,7 +185,8 @@ enum HostKernels {
     let distribution = cj_distribution(UInt32(random.distribution.rawValue))
     let dtype = random.dtype.kernel
     return {
-      cj_random(distribution, dtype, key($0).load(as: UInt64.self), stream($0).load(as: UInt64.self), count, $0[result]!)
+      cj_random(
+        distribution, dtype, key($0).load(as: UInt64.self), stream($0).load(as: UInt64.self), count, $0[result]!)
     }
   }
 }
@@ -207,10 +208,10 @@ struct MatrixLayout {
     guard rank >= 2 else { return nil }
     let (rows, columns) = (view.shape[rank - 2], view.shape[rank - 1])
     let (down, across) = (view.strides[rank - 2], view.strides[rank - 1])
-    if (across == 1 || columns == 1), rows == 1 || down >= columns {
+    if across == 1 || columns == 1, rows == 1 || down >= columns {
       isTransposed = false
       rowStride = rows == 1 ? max(columns, 1) : down
-    } else if (down == 1 || rows == 1), columns == 1 || across >= rows {
+    } else if down == 1 || rows == 1, columns == 1 || across >= rows {
       isTransposed = true
       rowStride = columns == 1 ? max(rows, 1) : across
     } else {

@@ -43,7 +43,9 @@ struct HostLoop: Sendable {
       carries = Array(outputs.prefix(signature.carries))
     }
     for (index, carry) in carries.enumerated() {
-      if let result = results[index] { pointers[result]!.copyMemory(from: address(carry), byteCount: carryBytes[index]) }
+      if let result = results[index] {
+        pointers[result]!.copyMemory(from: address(carry), byteCount: carryBytes[index])
+      }
     }
   }
 
@@ -53,7 +55,9 @@ struct HostLoop: Sendable {
   }
 
   /// Copies one position of stacked results, the first of them number `first`.
-  private func stack(_ values: ArraySlice<StoredValue>, from first: Int, at position: Int, _ pointers: HostProgram.Pointers) {
+  private func stack(
+    _ values: ArraySlice<StoredValue>, from first: Int, at position: Int, _ pointers: HostProgram.Pointers
+  ) {
     for (index, value) in values.enumerated() {
       guard let result = results[signature.carries + first + index] else { continue }
       let bytes = stackedBytes[first + index]
@@ -61,7 +65,9 @@ struct HostLoop: Sendable {
     }
   }
 
-  private func runBody(_ position: Int, _ carries: [StoredValue], _ borrowed: [HostStorage]) throws(Mismatch) -> [StoredValue] {
+  private func runBody(_ position: Int, _ carries: [StoredValue], _ borrowed: [HostStorage]) throws(Mismatch)
+    -> [StoredValue]
+  {
     let arguments = RunArguments(capacity: operands.count + 1)
     arguments.append(scalar: UInt64(position))
     for carry in carries { arguments.append(carry, isDonated: false) }

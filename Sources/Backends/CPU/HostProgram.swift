@@ -97,7 +97,8 @@ final class HostProgram: Sendable {
       operands = placements.map { TensorType($0.view.shape, $0.dtype) }
     }
     return RunFailure(
-      mismatch.found(running: step.name, operands: operands, module: step.path), failedOutputs: program.outputsDepending(onStep: index))
+      mismatch.found(running: step.name, operands: operands, module: step.path),
+      failedOutputs: program.outputsDepending(onStep: index))
   }
 
   private func home(

@@ -22,7 +22,8 @@ extension Graph {
       } catch {
         throw EvaluationFailure(
           error: error.found(
-            running: instruction.operation.name, operands: instruction.operands.map { type(of: $0) }, module: instruction.path),
+            running: instruction.operation.name, operands: instruction.operands.map { type(of: $0) },
+            module: instruction.path),
           position: position)
       }
     }
@@ -53,13 +54,16 @@ extension Graph.Instruction {
     case .loops(let loops): return try loops(operands, types.array)
     case .loop(let signature): return try evaluateLoop(signature, operands)
     case .decomposition, .transfer, .leaf:
-      throw Mismatch(.backend, "has no definition to run", remedy: "This is a defect of the framework; please report it")
+      throw Mismatch(
+        .backend, "has no definition to run", remedy: "This is a defect of the framework; please report it")
     }
   }
 
   private func evaluateElementwise(_ operands: [HostTensor]) -> HostTensor {
     var result = HostTensor(types.first)
-    guard let program = operation.scalarProgram(operands: operands.map(\.dtype), result: types.first.dtype) else { return result }
+    guard let program = operation.scalarProgram(operands: operands.map(\.dtype), result: types.first.dtype) else {
+      return result
+    }
     let shape = types.first.shape
     let offsets = operands.map { operand -> [Int] in
       var list: [Int] = []
@@ -100,7 +104,9 @@ extension Graph.Instruction {
       } catch {
         throw Mismatch(error.error.kind, "at position \(position): \(error.error.problem)", remedy: error.error.remedy)
       }
-      for (result, value) in (outputs.dropFirst(carryCount) + carries).enumerated() { stacked[result].setSlice(position, value) }
+      for (result, value) in (outputs.dropFirst(carryCount) + carries).enumerated() {
+        stacked[result].setSlice(position, value)
+      }
       carries = Array(outputs.prefix(carryCount))
     }
     return carries + stacked
