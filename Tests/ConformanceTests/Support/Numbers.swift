@@ -79,7 +79,8 @@ enum Fill: Sendable {
       return [0, 1, range.upperBound, range.lowerBound, range.upperBound - 1, range.lowerBound + 1].map { .integer($0) }
     }
     return [
-      0, -0.0, .infinity, -.infinity, .nan, 1, -1, 0.5, 2.5, -2.5, 1e-41, -1e-41, 3e38, 65504, 1.7e308, .leastNonzeroMagnitude, 127.5,
+      0, -0.0, .infinity, -.infinity, .nan, 1, -1, 0.5, 2.5, -2.5, 1e-41, -1e-41, 3e38, 65504, 1.7e308,
+      .leastNonzeroMagnitude, 127.5,
       255.5,
       2_147_483_648, -2_147_483_649, 9.3e18, -9.3e18,
     ].map { .float($0) }
