@@ -45,23 +45,3 @@ extension Tensor {
     return (bits.floorDivided(by: 1 << 16) * width + carried).floorDivided(by: 1 << 16) + range.lowerBound
   }
 }
-
-/// Runs `body` with draws from a generator of `seed`.
-public func withSeed<Result>(_ seed: UInt64, _ body: () throws -> Result) rethrows -> Result {
-  try Scope.current.with(generator: Generator(seed: seed)).run(body)
-}
-
-/// Runs `body` with draws from `generator`.
-public func withGenerator<Result>(_ generator: Generator, _ body: () throws -> Result) rethrows -> Result {
-  try Scope.current.with(generator: generator).run(body)
-}
-
-/// Runs `body` with new tensors on `device`.
-public func withDevice<Result>(_ device: Device, _ body: () throws -> Result) rethrows -> Result {
-  try Scope.current.with(device: device).run(body)
-}
-
-/// Runs `body` in training mode (dropout drops, batch norm takes the batch's statistics), or out of it.
-public func withTraining<Result>(_ isTraining: Bool = true, _ body: () throws -> Result) rethrows -> Result {
-  try Scope.current.with(isTraining: isTraining).run(body)
-}

@@ -1,5 +1,6 @@
 import CajalBase
 import CajalEngine
+import CajalIR
 import CajalNN
 import CajalOptimizers
 import CajalTensor
@@ -83,5 +84,27 @@ import Testing
     let one = try train()
     Runtime.threads = 2
     #expect(try train() == one)
+  }
+
+  @Test func tasksWithSplitGeneratorsDrawTheSameWhicheverRunsFirst() async throws {
+    func draws(delays: [UInt64]) async throws -> [[Float]] {
+      let generator = Generator(seed: 11)
+      return try await withThrowingTaskGroup(of: (Int, [Float]).self) { group in
+        for (index, delay) in delays.enumerated() {
+          let own = generator.split()
+          group.addTask {
+            try await Task.sleep(for: .milliseconds(delay))
+            return (index, try withGenerator(own) { try Tensor.uniform([4]).scalars(Float.self) })
+          }
+        }
+        var all = [[Float]](repeating: [], count: delays.count)
+        for try await (index, numbers) in group { all[index] = numbers }
+        return all
+      }
+    }
+    let forwards = try await draws(delays: [0, 10, 20])
+    let backwards = try await draws(delays: [20, 10, 0])
+    #expect(forwards == backwards)
+    #expect(Set(forwards.map(\.description)).count == 3)
   }
 }

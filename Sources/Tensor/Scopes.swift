@@ -1,0 +1,62 @@
+import CajalBase
+import CajalIR
+
+// What recording depends on besides its operands, set for the length of a closure.
+
+/// Runs `body` with draws from a generator of `seed`.
+public func withSeed<Result>(_ seed: UInt64, _ body: () throws -> Result) rethrows -> Result {
+  try Scope.current.with(generator: Generator(seed: seed)).run(body)
+}
+
+/// Runs `body` with draws from `generator`.
+///
+/// Tasks that run beside each other should each have a generator of their own, split off before they
+/// start: then what they draw does not depend on which runs first.
+///
+/// ```swift
+/// for _ in 0..<4 {
+///   let own = generator.split()
+///   group.addTask { await withGenerator(own) { … } }
+/// }
+/// ```
+public func withGenerator<Result>(_ generator: Generator, _ body: () throws -> Result) rethrows -> Result {
+  try Scope.current.with(generator: generator).run(body)
+}
+
+/// Runs `body` with new tensors on `device`.
+public func withDevice<Result>(_ device: Device, _ body: () throws -> Result) rethrows -> Result {
+  try Scope.current.with(device: device).run(body)
+}
+
+/// Runs `body` in training mode (dropout drops, batch norm takes the batch's statistics), or out of it.
+public func withTraining<Result>(_ isTraining: Bool = true, _ body: () throws -> Result) rethrows -> Result {
+  try Scope.current.with(isTraining: isTraining).run(body)
+}
+
+// MARK: The same around asynchronous work
+
+extension Scope {
+  fileprivate func run<Result>(
+    isolation: isolated (any Actor)?, _ body: () async throws -> Result
+  ) async rethrows -> Result {
+    try await Scope.$current.withValue(self, operation: body, isolation: isolation)
+  }
+}
+
+public func withSeed<Result>(
+  _ seed: UInt64, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
+) async rethrows -> Result {
+  try await Scope.current.with(generator: Generator(seed: seed)).run(isolation: isolation, body)
+}
+
+public func withGenerator<Result>(
+  _ generator: Generator, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
+) async rethrows -> Result {
+  try await Scope.current.with(generator: generator).run(isolation: isolation, body)
+}
+
+public func withDevice<Result>(
+  _ device: Device, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
+) async rethrows -> Result {
+  try await Scope.current.with(device: device).run(isolation: isolation, body)
+}
