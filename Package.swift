@@ -101,7 +101,7 @@ let package = Package(
       dependencies: ["Cajal", "CajalBase", "CajalIR", "CajalOperations"],
       path: "Tests/TensorTests"),
     .testTarget(
-      name: "LearningTests", dependencies: ["Cajal", "CajalBase", "CajalFormats"], path: "Tests/LearningTests"),
+      name: "LearningTests", dependencies: ["Cajal", "CajalFormats"], path: "Tests/LearningTests"),
     .testTarget(name: "CommandTests", dependencies: ["CajalBase", "CajalCommand"], path: "Tests/CommandTests"),
   ],
   swiftLanguageModes: [.v6]

@@ -85,8 +85,14 @@ private func propagate(
   _ steps: [Step], _ outputs: [(value: Value, cotangent: Value)], _ inputs: [Value], _ scope: DifferentiationScope?
 ) -> [Value?] {
   var cotangents: [Value: Value] = [:]
+  // A custom rule may read tensors, which evaluates: what the walk still needs must count as held.
+  var held: [Node] = []
+  defer { for node in held { node.references.wrappingSubtract(1, ordering: .releasing) } }
   func accumulate(_ value: Value, _ cotangent: Value) {
-    cotangents[value] = cotangents[value].map { $0 + cotangent } ?? cotangent
+    let sum = cotangents[value].map { $0 + cotangent } ?? cotangent
+    sum.node.references.wrappingAdd(1, ordering: .relaxed)
+    held.append(sum.node)
+    cotangents[value] = sum
   }
   for output in outputs { accumulate(output.value, output.cotangent) }
   let relevant = Set(steps.map { ObjectIdentifier($0.node) })

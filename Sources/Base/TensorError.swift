@@ -35,21 +35,22 @@ public struct TensorError: Error, Sendable, CustomStringConvertible {
   public var problem: String
   /// What to do about it.
   public var remedy: String
-  /// The user's line: `function at file:line`.
-  public var site: String?
+  /// The user's line: `function at file:line`. Found when asked for.
+  public var site: String? { callSite?.text }
+  private var callSite: CallSite?
   /// The path of the module that recorded the operation.
   public var module: String?
 
   public init(
     _ kind: Kind, operation: String, operands: [TensorType] = [], _ problem: String, remedy: String,
-    site: String? = nil, module: String? = nil
+    site: CallSite? = nil, module: String? = nil
   ) {
     self.kind = kind
     self.operation = operation
     self.operands = operands
     self.problem = problem
     self.remedy = remedy
-    self.site = site
+    callSite = site
     self.module = module
   }
 

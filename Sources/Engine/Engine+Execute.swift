@@ -153,8 +153,10 @@ extension Engine {
   ///
   /// - Returns: operands let go, and targets to be started once more.
   private func publish(_ run: Run, _ failure: RunFailure) -> (released: [Value], again: [Node]) {
-    let box = DeferredError(failure.error)
-    return graphLock.withLock { _ in
+    graphLock.withLock { _ in
+      // The box of the value that failed before this run, if one did: one error is thrown once.
+      let failedLeaf = run.leaves.first { $0.node.status == .failed }
+      let box = failedLeaf?.node.deferred ?? DeferredError(failure.error)
       var released: [Value] = []
       var again: [Node] = []
       var index = 0

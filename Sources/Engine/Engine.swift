@@ -192,8 +192,8 @@ public final class Engine: Sendable {
 
   /// The recorder's limit was passed, or each operation is to be evaluated at once.
   private func evaluatePending(_ nodes: [Node]) {
-    if Settings.process.checksNaN, nodes.count == 1 {
-      NaNCheck.evaluate(nodes[0], self)
+    if Settings.process.checksNaN {
+      NaNCheck.evaluate(nodes, self)
     } else {
       let held = heldNodes(nodes)
       start(nodes: held, fallbacks: [], inlineIfReady: false)

@@ -4,7 +4,14 @@ import CajalIR
 /// The `CAJAL_CHECK_NAN` setting: each operation is evaluated at once, and the first that makes a
 /// NaN of operands without one becomes an error that names it.
 enum NaNCheck {
-  static func evaluate(_ node: Node, _ engine: Engine) {
+  /// Each of `nodes` by itself, the oldest first; all are kept until the last is done.
+  static func evaluate(_ nodes: [Node], _ engine: Engine) {
+    for node in nodes { node.references.wrappingAdd(1, ordering: .relaxed) }
+    for node in nodes where node.status == .pending { evaluate(node, engine) }
+    for node in nodes { node.references.wrappingSubtract(1, ordering: .releasing) }
+  }
+
+  private static func evaluate(_ node: Node, _ engine: Engine) {
     let operands = graphLock.withLock { _ in node.operands }
     let value = Value(node)
     do {
@@ -28,6 +35,17 @@ enum NaNCheck {
     defer { bytes.deallocate() }
     let used = UnsafeMutableRawBufferPointer(rebasing: bytes[0..<type.byteCount])
     try engine.read(value, into: used)
-    return HostTensor(type, bytes: UnsafeRawBufferPointer(used)).floats.contains { $0.isNaN }
+    return hasNaN(UnsafeRawBufferPointer(used), type.dtype)
+  }
+
+  private static func hasNaN(_ bytes: UnsafeRawBufferPointer, _ dtype: DType) -> Bool {
+    switch dtype {
+    case .float32: bytes.bindMemory(to: Float.self).contains { $0.isNaN }
+    case .float64: bytes.bindMemory(to: Double.self).contains { $0.isNaN }
+    // All bits of the exponent, and any of the fraction.
+    case .float16: bytes.bindMemory(to: UInt16.self).contains { $0 & 0x7FFF > 0x7C00 }
+    case .bfloat16: bytes.bindMemory(to: UInt16.self).contains { $0 & 0x7FFF > 0x7F80 }
+    default: false
+    }
   }
 }

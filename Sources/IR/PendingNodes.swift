@@ -28,13 +28,18 @@ public final class PendingNodes {
   func append(_ node: Node) {
     nodes.append(node)
     if node.operation.hasEffect { effects.append(node) }
-    if nodes.count >= nextPrune { pruneOrEvaluate() }
   }
 
-  private func pruneOrEvaluate() {
+  /// Evaluates what is pending where that is due. Called where a user's operation is complete, never
+  /// inside one: values that only its rules know are not counted yet, and would not be kept.
+  public func settle() {
+    if nodes.count >= nextPrune || Settings.process.checksNaN { evaluateIfDue() }
+  }
+
+  private func evaluateIfDue() {
     prune()
-    if nodes.count >= Settings.process.pendingNodeLimit, let evaluate = PendingNodes.evaluator {
-      evaluate(takeAlive())
+    if nodes.count >= Settings.process.pendingNodeLimit || Settings.process.checksNaN, !nodes.isEmpty {
+      PendingNodes.evaluator?(Array(nodes))
       prune()
     }
     nextPrune = max(PendingNodes.firstPrune, min(2 * nodes.count, nodes.count + Settings.process.pendingNodeLimit))

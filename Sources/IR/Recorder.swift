@@ -38,7 +38,6 @@ func recordNode(_ operation: any Operation, _ operands: [Value]) -> Node {
     operation, operands, types: types, device: operation.target ?? device, scope: scope.differentiation, trace: trace,
     path: scope.path)
   if trace == nil { PendingNodes.ofThread.append(node) }
-  if Settings.process.checksNaN, trace == nil { PendingNodes.evaluator?([node]) }
   return node
 }
 
@@ -88,9 +87,12 @@ public func errorValue(_ operation: String, _ operands: [Value], _ mismatch: Mis
 
 private func errorNode(_ error: TensorError) -> Node {
   if Settings.process.trapsErrors { fatalError("CAJAL_TRAP: \(error)") }
-  return Node(
+  let node = Node(
     Leaf(), [], types: ResultTypes(.scalar, .float32), device: nil, scope: nil, trace: nil, path: nil,
     payload: .failure(error), status: .failed)
+  // One box for all that is made from it: who has read one of them knows.
+  node.deferred = DeferredError(error)
+  return node
 }
 
 /// A value that lies in a device's memory.

@@ -55,7 +55,7 @@ final class OptimizerState: Sendable {
       // Everything that building the step held is gone when it starts: gradients that only the step
       // needs are not kept, and old values that nobody holds are written over.
       switch build(&state, parameters, gradients, prepare, rule) {
-      case .failure(let error): refuse(error, parameters)
+      case .failure(let refusal): refuse(refusal, parameters)
       case .success(let step): step.start(with: gradients.scope)
       }
     }
@@ -64,11 +64,11 @@ final class OptimizerState: Sendable {
   private func build(
     _ state: inout State, _ parameters: [Parameter], _ gradients: Gradients, _ prepare: (_ step: Tensor) -> [Tensor],
     _ rule: (_ value: Tensor, _ gradient: Tensor, _ slots: [Tensor], _ prepared: [Tensor]) -> Change
-  ) -> Result<Step, TensorError> {
+  ) -> Result<Step, Refusal> {
     let taken: [ObjectIdentifier: Tensor]
     switch gradients.take() {
     case .success(let tensors): taken = tensors
-    case .failure(let error): return .failure(error)
+    case .failure(let error): return .failure(Refusal(box: DeferredError(error)))
     }
     var step = Step()
     var count = state.count
@@ -83,9 +83,9 @@ final class OptimizerState: Sendable {
       guard let gradient = taken[ObjectIdentifier(parameter)] else { continue }
       let old = parameter.current
       let slots = state.slots[ObjectIdentifier(parameter)] ?? (0..<slotCount).map { _ in Tensor.storedZeros(like: old) }
-      if let error = gradient.error ?? misfit(gradient, old) { return .failure(error) }
-      let change = rule(old, gradient, slots, prepared)
-      if let error = change.value.error { return .failure(error) }
+      let fitting = checked(gradient, old)
+      let change = rule(old, fitting, slots, prepared)
+      if let refusal = Refusal(change.value) { return .failure(refusal) }
       step.add(new: change.value, old: old)
       for (new, old) in zip(change.slots, slots) { step.add(new: new, old: old) }
       changes.append((parameter, change))
@@ -98,21 +98,33 @@ final class OptimizerState: Sendable {
     return .success(step)
   }
 
-  /// What broadcasting or promotion would otherwise make of the parameter.
-  private func misfit(_ gradient: Tensor, _ value: Tensor) -> TensorError? {
+  /// The gradient, or an error where broadcasting or promotion would make something else of the parameter.
+  private func checked(_ gradient: Tensor, _ value: Tensor) -> Tensor {
     let types = [gradient, value].map { TensorType($0.shape, $0.dtype) }
-    if types[0] == types[1] || value.error != nil { return nil }
-    return TensorError(
-      .shape, operation: "update", operands: types, "a gradient has not its parameter's shape and dtype",
-      remedy: "What `Gradients.map` returns must keep both")
+    if types[0] == types[1] || value.error != nil || gradient.error != nil { return gradient }
+    return Tensor(
+      error: TensorError(
+        .shape, operation: "update", operands: types, "a gradient has not its parameter's shape and dtype",
+        remedy: "What `Gradients.map` returns must keep both"))
+  }
+
+  /// Why a step cannot be made: the error's own box, so that one who has read the loss has read it.
+  private struct Refusal: Error {
+    let box: DeferredError
+
+    init(box: DeferredError) { self.box = box }
+
+    init?(_ value: Tensor) {
+      guard let error = value.error else { return nil }
+      box = graphLock.withLock { _ in value.value.node.deferred } ?? DeferredError(error)
+    }
   }
 
   /// Changes nothing; the next read of a parameter throws.
-  private func refuse(_ error: TensorError, _ parameters: [Parameter]) {
-    let deferred = DeferredError(error)
+  private func refuse(_ refusal: Refusal, _ parameters: [Parameter]) {
     for parameter in parameters {
       let value = parameter.current
-      graphLock.withLock { _ in value.value.node.deferred = deferred }
+      graphLock.withLock { _ in value.value.node.deferred = refusal.box }
     }
   }
 

@@ -68,9 +68,7 @@ private func gradients(of value: Tensor, at inputs: [Value], in scope: Different
   }
   let seed = Value.constant(.integer(1), value.dtype).broadcast(to: value.shape)
   let found = reverse([(value: value.value, cotangent: seed)], inputs: inputs, in: scope)
-  return zip(found, inputs).map { gradient, input in
-    Tensor(gradient ?? Value.constant(.integer(0), input.dtype).broadcast(to: input.shape))
-  }
+  return Tensor.results(zip(found, inputs).map { $0 ?? Value.constant(.integer(0), $1.dtype).broadcast(to: $1.shape) })
 }
 
 private func undifferentiable(_ value: Tensor) -> Mismatch? {
@@ -92,9 +90,7 @@ public func gradients(of y: Tensor, withRespectTo xs: [Tensor], cotangent: Tenso
   withExtendedLifetime((y, xs, cotangent)) {
     let seed = cotangent?.value ?? Value.constant(.integer(1), y.dtype).broadcast(to: y.shape)
     let found = reverse([(value: y.value, cotangent: seed)], inputs: xs.map(\.value), in: nil)
-    return zip(found, xs).map { gradient, x in
-      Tensor(gradient ?? Value.constant(.integer(0), x.dtype).broadcast(to: x.shape))
-    }
+    return Tensor.results(zip(found, xs).map { $0 ?? Value.constant(.integer(0), $1.dtype).broadcast(to: $1.shape) })
   }
 }
 

@@ -20,6 +20,7 @@ public func scan(
       let (next, outputs) = body(carries.map { Tensor($0) }, slices.map { Tensor($0) })
       return (next.map(\.value), outputs.map(\.value))
     }
-    return (carries.map { Tensor($0) }, stacked.map { Tensor($0) })
+    let results = Tensor.results(carries + stacked)
+    return (Array(results.prefix(carries.count)), Array(results.dropFirst(carries.count)))
   }
 }

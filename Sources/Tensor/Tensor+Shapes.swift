@@ -105,7 +105,7 @@ extension Tensor {
 
   /// Cut along `axis` into pieces of `extents`.
   public func split(_ extents: [Int], axis: Int = 0) -> [Tensor] {
-    withExtendedLifetime(handle) { value.split(extents, axis: axis).map { Tensor($0) } }
+    withExtendedLifetime(handle) { Tensor.results(value.split(extents, axis: axis)) }
   }
 
   /// Cut along `axis` into `count` equal pieces.

@@ -25,9 +25,22 @@ public struct Tensor: Sendable {
     deinit { value.node.references.wrappingSubtract(1, ordering: .releasing) }
   }
 
+  /// The result of an operation that is complete.
   package init(_ value: Value) {
+    self.init(holding: value)
+    PendingNodes.ofThread.settle()
+  }
+
+  private init(holding value: Value) {
     _ = Engine.shared
     handle = Handle(value)
+  }
+
+  /// The results of one operation: all are held before anything is evaluated.
+  package static func results(_ values: [Value]) -> [Tensor] {
+    let tensors = values.map { Tensor(holding: $0) }
+    PendingNodes.ofThread.settle()
+    return tensors
   }
 
   package var value: Value { handle.value }

@@ -43,6 +43,16 @@ import Testing
     #expect(try model.weights().allSatisfy(\.isFinite))
   }
 
+  @Test func aFailedStepWhoseLossWasReadIsNotThrownAgain() throws {
+    let model = withSeed(1) { Classifier() }
+    let optimizer = SGD(learningRate: 0.1)
+    let (x, y) = makeBatch()
+    let loss = step(model, optimizer, x, Tensor([Int](repeating: 9, count: 12)))
+    #expect(throws: TensorError.self) { try loss.item() }
+    #expect(try model.weights().allSatisfy(\.isFinite))
+    #expect(try step(model, optimizer, x, y).item().isFinite)
+  }
+
   @Test func noMemoryInTheMiddleOfAStepLeavesTheWeights() throws {
     guard let fake = Engine.shared.fake else { return }
     defer { fake.inject(.init()) }

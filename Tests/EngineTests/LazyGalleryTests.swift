@@ -35,6 +35,32 @@ import Testing
     #expect(try second(reads: true) == [3, -6, 12])
   }
 
+  @Test func readingInsideACustomRuleChangesNoGradient() throws {
+    func slope(reads: Bool) throws -> [Float] {
+      try gradient(at: Tensor([0.5, -1.5, 2])) { x in
+        let h = (x * 3).tanh()
+        let doubled = customGradient([h], forward: { $0[0] * 2 }) { cotangent in
+          if reads { _ = try? cotangent.scalars(Float.self) }
+          return [cotangent * 2]
+        }
+        return (doubled * h * x).sum()
+      }.scalars(Float.self)
+    }
+    #expect(try slope(reads: true) == slope(reads: false))
+  }
+
+  @Test func anErrorBatchWhoseLossWasReadIsNotThrownAgain() throws {
+    let model = withSeed(1) { Classifier() }
+    let (x, y) = makeBatch()
+    let optimizer = Adam()
+    step(model, optimizer, x, y)
+    for broken in [Tensor(error: TensorError(.input, operation: "read", "damaged", remedy: "Mend it")), x[0..<5]] {
+      let loss = step(model, optimizer, broken, y)
+      #expect(throws: TensorError.self) { try loss.item() }
+      #expect(try model.weights().allSatisfy(\.isFinite))
+    }
+  }
+
   @Test func anIntermediateKeptPastTheUpdateKeepsItsValue() throws {
     let model = withSeed(1) { Classifier() }
     let optimizer = Adam(learningRate: 0.1)

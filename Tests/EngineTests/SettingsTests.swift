@@ -1,5 +1,7 @@
 import CajalBase
 import CajalEngine
+import CajalNN
+import CajalOptimizers
 import CajalTensor
 import Foundation
 import Testing
@@ -26,6 +28,19 @@ import Testing
       // The closure's own file is one that the macro made.
       guard error.site?.contains("SettingsTests") == true else { exit(4) }
       guard try fine.sum().item() == 8 else { exit(5) }
+    }
+  }
+
+  @Test func checkingForNaNChangesNoTraining() async throws {
+    await #expect(processExitsWith: .success) {
+      let (x, y) = makeBatch()
+      setenv("CAJAL_CHECK_NAN", "1", 1)
+      let model = withSeed(1) { Classifier() }
+      let optimizer = Adam(learningRate: 0.05)
+      let first = try step(model, optimizer, x, y).item()
+      for _ in 0..<20 { step(model, optimizer, x, y) }
+      let last = try step(model, optimizer, x, y).item()
+      guard first.isFinite, last < first / 2 else { exit(2) }
     }
   }
 

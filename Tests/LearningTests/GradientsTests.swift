@@ -97,8 +97,6 @@ import Testing
     let before = model.kernel.value.numbers
     let bad = step(Tensor([0, 1, 7, 0]))
     expectError("7") { _ = try bad.item() }
-    // The first read of what descends from the failed step throws once more.
-    _ = try? eval(model.parameters.map(\.value))
     #expect(model.kernel.value.numbers == before)
     _ = try step(XOR.y).item()
     #expect(model.kernel.value.numbers != before)

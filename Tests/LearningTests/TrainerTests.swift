@@ -96,8 +96,6 @@ private func trainer(_ model: Sequential, rate: Double = 0.05) -> Trainer<Sequen
     let model = network()
     let before = model.parameters.map(\.value.numbers)
     #expect(throws: TensorError.self) { try trainer(model).fit(bad, epochs: 1, batchSize: 4) }
-    // The first read of what descends from the failed step throws once more.
-    _ = try? eval(model.parameters.map(\.value))
     #expect(model.parameters.map(\.value.numbers) == before)
   }
 
