@@ -27,7 +27,7 @@ struct Evaluate: AsyncParsableCommand {
   private func check(_ network: Perceptron, _ dataset: ImageDataset) throws {
     let inputs = dataset.test.inputs.shape.suffix(from: 1)
     guard network.sizes.first == inputs.count, network.sizes.last == dataset.classes else {
-      throw ModelFileError(
+      throw FormatError(
         path: model,
         problem: """
           its network takes \(network.sizes.first ?? 0) numbers and knows \(network.sizes.last ?? 0) classes; \

@@ -28,7 +28,7 @@ struct Perceptron: Layer {
     let kernels = file.tensors.filter { $0.name.hasSuffix(".kernel") }
       .sorted { $0.name.compare($1.name, options: .numeric) == .orderedAscending }
     guard let first = kernels.first, kernels.allSatisfy({ $0.shape.count == 2 }) else {
-      throw ModelFileError(
+      throw FormatError(
         path: path, problem: "it holds no fully connected layers",
         remedy: "Use a file that `cajal train --save` wrote")
     }

@@ -3,21 +3,6 @@ import CajalFormats
 import CajalTensor
 import Foundation
 
-/// Why a data set cannot be used.
-public struct DatasetError: Error, CustomStringConvertible, Sendable {
-  public let path: String
-  public let problem: String
-  public let remedy: String
-
-  public init(path: String, problem: String, remedy: String) {
-    self.path = path
-    self.problem = problem
-    self.remedy = remedy
-  }
-
-  public var description: String { "\(path): \(problem). \(remedy)." }
-}
-
 /// Labelled pictures with a part to train on and a part to test with.
 public struct ImageDataset: Sendable {
   public let name: String
@@ -32,7 +17,7 @@ public struct ImageDataset: Sendable {
   public static func idx(folder: String, classes: Int = 10) throws -> ImageDataset {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
-      throw DatasetError(
+      throw FormatError(
         path: folder, problem: "there is no such folder",
         remedy: "Pass `mnist`, or a folder of idx files named as MNIST's")
     }
@@ -45,15 +30,15 @@ public struct ImageDataset: Sendable {
     let images = try read("\(prefix)-images-idx3-ubyte", folder, rank: 3)
     let labels = try read("\(prefix)-labels-idx1-ubyte", folder, rank: 1)
     guard images.array.shape[0] == labels.array.shape[0] else {
-      throw DatasetError(
+      throw FormatError(
         path: labels.path, problem: "it has \(labels.array.shape[0]) labels for \(images.array.shape[0]) pictures",
         remedy: "Use files of one data set")
     }
     guard images.array.shape.allSatisfy({ $0 > 0 }) else {
-      throw DatasetError(path: images.path, problem: "it holds no pictures", remedy: "Use a file with at least one")
+      throw FormatError(path: images.path, problem: "it holds no pictures", remedy: "Use a file with at least one")
     }
     if let position = labels.array.bytes.firstIndex(where: { Int($0) >= classes }) {
-      throw DatasetError(
+      throw FormatError(
         path: labels.path,
         problem: "label \(labels.array.bytes[position]) at position \(position) is outside 0..<\(classes)",
         remedy: "Say how many classes there are with --classes, or mend the file")
@@ -67,12 +52,12 @@ public struct ImageDataset: Sendable {
   private static func read(_ name: String, _ folder: String, rank: Int) throws -> (path: String, array: IdxArray) {
     let candidates = ["\(folder)/\(name)", "\(folder)/\(name).gz"]
     guard let path = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
-      throw DatasetError(
+      throw FormatError(
         path: folder, problem: "it has no \(name) or \(name).gz", remedy: "Name the four files as MNIST's are named")
     }
     let array = try IdxFile.read(path)
     guard array.shape.count == rank, array.elementType == .uint8 else {
-      throw DatasetError(
+      throw FormatError(
         path: path, problem: "it holds \(array.elementType) of \(array.shape.count) axes",
         remedy: "It must hold bytes of \(rank) axes")
     }

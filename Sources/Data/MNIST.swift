@@ -1,3 +1,4 @@
+import CajalFormats
 import Foundation
 
 /// Handwritten digits: 60,000 pictures of 28×28 to train on and 10,000 to test with (LeCun, Cortes and
@@ -8,7 +9,7 @@ public enum MNIST {
       let data = try ImageDataset.idx(folder: folder)
       return ImageDataset(name: "mnist", train: data.train, test: data.test)
     }
-    throw DatasetError(
+    throw FormatError(
       path: candidates[0], problem: "the MNIST files that come with the package are not there",
       remedy: "Run from a build of the package, or name their folder with --dataset or in CAJAL_MNIST")
   }

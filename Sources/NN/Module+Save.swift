@@ -5,21 +5,6 @@ import CajalTensor
 
 // Models as safetensors: keys are the parameters' paths.
 
-/// Why a file does not fit a model.
-public struct ModelFileError: Error, CustomStringConvertible, Sendable {
-  public let path: String
-  public let problem: String
-  public let remedy: String
-
-  public init(path: String, problem: String, remedy: String) {
-    self.path = path
-    self.problem = problem
-    self.remedy = remedy
-  }
-
-  public var description: String { "\(path): \(problem). \(remedy)." }
-}
-
 extension Module {
   /// Writes all parameters and buffers: whole or not at all, an existing file stays until then.
   ///
@@ -43,7 +28,7 @@ extension Module {
     let values = try named.map { name, parameter in try tensor(name, for: parameter, in: file) }
     let known = Set(named.map(\.path))
     if let stranger = file.tensors.first(where: { !known.contains($0.name) }) {
-      throw ModelFileError(
+      throw FormatError(
         path: path, problem: "it holds \(stranger.name), which this model does not have",
         remedy: "Build the model that was saved")
     }
@@ -53,22 +38,22 @@ extension Module {
 
   private func tensor(_ name: String, for parameter: Parameter, in file: SafetensorsFile) throws -> Tensor {
     guard let entry = file[name] else {
-      throw ModelFileError(path: file.path, problem: "it has no \(name)", remedy: "Build the model that was saved")
+      throw FormatError(path: file.path, problem: "it has no \(name)", remedy: "Build the model that was saved")
     }
     guard let dtype = DType(safetensorsName: entry.dtype) else {
-      throw ModelFileError(
+      throw FormatError(
         path: file.path, problem: "\(name) is \(entry.dtype), which no tensor holds", remedy: "Save it in another dtype"
       )
     }
     let shape = Shape(entry.shape)
     if let expected = parameter.shape, expected != shape {
-      throw ModelFileError(
+      throw FormatError(
         path: file.path, problem: "\(name) has shape \(shape), the model's has \(expected)",
         remedy: "Build the model with the layer sizes that were saved")
     }
     // Floats of another width are converted; a float from integers would be another model.
     guard dtype == parameter.dtype || (dtype.isFloat && parameter.dtype.isFloat) else {
-      throw ModelFileError(
+      throw FormatError(
         path: file.path, problem: "\(name) is \(dtype), the model's is \(parameter.dtype)",
         remedy: "Build the model that was saved")
     }
