@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 static _Atomic(const cj_level *) current = NULL;
+static _Thread_local const cj_level *override = NULL;
 
 static const cj_level *level_table(cj_simd level) {
 #if defined(__x86_64__)
@@ -29,6 +30,7 @@ cj_simd cj_simd_best(void) {
 }
 
 const cj_level *cj_current_level(void) {
+  if (override) return override;
   const cj_level *level = atomic_load_explicit(&current, memory_order_acquire);
   if (level) return level;
   level = level_table(cj_simd_best());
@@ -50,6 +52,11 @@ void cj_simd_set(cj_simd level) {
   const cj_simd best = cj_simd_best();
   if (level > best) level = best;
   atomic_store_explicit(&current, level_table(level), memory_order_release);
+}
+
+void cj_simd_override(int32_t level) {
+  const int32_t best = (int32_t)cj_simd_best();
+  override = level < 0 ? NULL : level_table((cj_simd)(level > best ? best : level));
 }
 
 const char *cj_simd_name(cj_simd level) { return level_table(level)->name; }

@@ -13,6 +13,7 @@ typedef struct {
   uint64_t key, stream;
   int64_t count, words_each;
   char *out;
+  const cj_level *level;  // the caller's, whichever thread runs a task
 } random_plan;
 
 void cj_philox_block(uint64_t key, uint64_t stream, uint64_t block, uint32_t out[4]) {
@@ -36,7 +37,7 @@ static void normal_f64(int64_t n, const uint32_t *words, double *out) {
 
 // `n` elements from their words.
 static void make_values(const random_plan *plan, int64_t n, const uint32_t *words, void *out) {
-  const cj_level *level = cj_current_level();
+  const cj_level *level = plan->level;
   if (plan->distribution == CJ_RANDOM_BITS) {
     for (int64_t i = 0; i < n; i++) ((int64_t *)out)[i] = words[i];
     return;
@@ -63,7 +64,7 @@ static void random_task(void *context, int64_t task) {
   uint32_t words[4 * BATCH_BLOCKS];
   for (int64_t block = task * TASK_BLOCKS; block < end; block += BATCH_BLOCKS) {
     const int64_t blocks = cj_min64(BATCH_BLOCKS, end - block), first = block * per_block;
-    cj_current_level()->philox(plan->key, plan->stream, (uint64_t)block, blocks, words);
+    plan->level->philox(plan->key, plan->stream, (uint64_t)block, blocks, words);
     make_values(plan, cj_min64(blocks * per_block, plan->count - first), words,
                 plan->out + first * bytes);
   }
@@ -73,6 +74,6 @@ void cj_random(cj_distribution distribution, cj_dtype dtype, uint64_t key, uint6
                int64_t count, void *out) {
   const bool two = distribution == CJ_RANDOM_NORMAL ||
                    (distribution == CJ_RANDOM_UNIFORM && dtype == CJ_FLOAT64);
-  random_plan plan = {distribution, dtype, key, stream, count, two ? 2 : 1, out};
+  random_plan plan = {distribution, dtype, key, stream, count, two ? 2 : 1, out, cj_current_level()};
   cj_parallel(cj_ceil_div(cj_ceil_div(count, 4 / plan.words_each), TASK_BLOCKS), random_task, &plan);
 }

@@ -15,18 +15,18 @@ extension Engine {
       finish(run, .failure(RunFailure(error, failedOutputs: failedOutputs)), nil)
       return
     }
+    let arguments = RunArguments(capacity: run.leaves.count)
     do {
-      let arguments = try bind(run, device)
+      try bind(run, device, to: arguments)
       plan.executable.run(arguments) { result in self.finish(run, result, arguments) }
     } catch {
-      finish(run, .failure(RunFailure(error)), nil)
+      finish(run, .failure(RunFailure(error)), arguments)
     }
   }
 
   /// The run's inputs. Values that nothing outside the run can reach any more are taken out of
   /// their nodes, for the run to write over.
-  private func bind(_ run: Run, _ device: Device) throws(TensorError) -> RunArguments {
-    let arguments = RunArguments(capacity: run.leaves.count)
+  private func bind(_ run: Run, _ device: Device, to arguments: RunArguments) throws(TensorError) {
     for (index, leaf) in run.leaves.enumerated() {
       switch take(leaf, run, references: run.leafReferences[index]) {
       case .scalar(let bits): arguments.append(scalar: bits)
@@ -41,7 +41,6 @@ extension Engine {
           .backend, operation: "run", "an input has no value", remedy: "This is a defect; please report it")
       }
     }
-    return arguments
   }
 
   private enum Bound {
@@ -142,7 +141,8 @@ extension Engine {
   /// Values taken for donation go back to their nodes: a failed run did not write over them.
   private func putBack(_ run: Run, _ arguments: RunArguments) {
     graphLock.withLock { _ in
-      for (index, leaf) in run.leaves.enumerated() where arguments.isDonated[index] {
+      for (index, leaf) in run.leaves.prefix(arguments.isDonated.count).enumerated()
+      where arguments.isDonated[index] {
         guard let storage = arguments.inputs[index].storage else { continue }
         leaf.node.set(.ready, .values([StoredValue(storage, offset: arguments.inputs[index].offset)]))
       }

@@ -40,6 +40,8 @@ typedef enum { CJ_SIMD_BASELINE = 0, CJ_SIMD_AVX2 = 1, CJ_SIMD_AVX512 = 2 } cj_s
 cj_simd cj_simd_level(void);
 cj_simd cj_simd_best(void);
 void cj_simd_set(cj_simd level);  // clamped to the machine's best
+// The level of the calling thread's kernels alone, for tests beside others; negative: the common one again.
+void cj_simd_override(int32_t level);
 const char *cj_simd_name(cj_simd level);  // "baseline", "avx2", "avx512", "neon"
 
 // ---------------------------------------------------------------- threads
