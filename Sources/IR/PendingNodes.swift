@@ -42,7 +42,10 @@ public final class PendingNodes {
       PendingNodes.evaluator?(Array(nodes))
       prune()
     }
-    nextPrune = max(PendingNodes.firstPrune, min(2 * nodes.count, nodes.count + Settings.process.pendingNodeLimit))
+    // Never beyond the limit, unless what is left cannot be evaluated.
+    let limit = Settings.process.pendingNodeLimit
+    let next = nodes.count < limit ? min(2 * nodes.count, limit) : nodes.count + PendingNodes.firstPrune
+    nextPrune = max(PendingNodes.firstPrune, next)
   }
 
   /// Drops nodes that have a value or that nobody can reach, the newest first, so that
