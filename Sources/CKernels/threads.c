@@ -1,56 +1,65 @@
 // The thread pool: one job at a time, whose indices are handed out by an atomic
-// counter. Workers are made when first needed, spin a little for the next job
-// and then sleep.
+// counter. Workers are made when first needed. After a job they look for the
+// next one for a while, because waking a sleeping thread costs more than most
+// kernels, and then sleep.
 //
-// A job's life is one atomic word, the gate:
-//   bits 32-63  the job's number
-//   bit 31      open: workers may enter
-//   bit 30      the caller sleeps until the last worker has left
-//   bits 0-29   workers inside
-// A worker enters by a compare-and-swap on an open gate, so the caller may reuse
-// the job's fields once the gate is closed and empty.
+// A job is known by `claims`: its number in the upper half, the next index in
+// the lower. An index is taken by a compare-and-swap of the whole word, so a
+// worker that comes late takes nothing of a later job. What it read of the job
+// before (the task, its context, the count) is right if the swap succeeds: the
+// caller writes these anew only once every index of the job is finished.
 
-#if defined(__linux__)
-#define _GNU_SOURCE
-#include <sched.h>
-#endif
 #include "internal.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include <time.h>
 
-#define GATE_OPEN (UINT64_C(1) << 31)
-#define GATE_WAITING (UINT64_C(1) << 30)
-#define GATE_INSIDE (GATE_WAITING - 1)
-#define GATE_NUMBER(gate) ((uint32_t)((gate) >> 32))
+#define JOB_NUMBER(claims) ((uint32_t)((claims) >> 32))
+#define JOB_INDEX(claims) ((uint32_t)(claims))
 
-// About 20-50 microseconds of pauses: longer than the gap between two kernels
-// of a plan, shorter than a scheduler's slice.
-enum { SPINS = 2000, MAX_THREADS = 1024 };
+enum {
+  MAX_THREADS = 1024,
+  // Pauses between looks at the clock: a microsecond or less.
+  PAUSES = 16,
+  // Nanoseconds. How long a thread only pauses before it also lets others run.
+  KEEP_CORE = 20 * 1000,
+  // How long a worker looks for the next job. It grows to twice the gap between jobs where
+  // that is shorter than the longest, and halves where it is not. A sleeping worker costs the
+  // caller 10 microseconds to wake and itself 30 to 50 (on a virtual machine).
+  SHORTEST_SEARCH = 20 * 1000,
+  LONGEST_SEARCH = 300 * 1000,
+  // A look that took longer: another thread had the core, and wants it.
+  DISTURBED = 50 * 1000,
+};
 
 static struct {
-  // The job; written only while the gate is closed and empty.
-  cj_task task;
-  void *context;
-  int64_t count;
-  int32_t workers;
-  _Alignas(64) _Atomic int64_t next;
-  _Alignas(64) _Atomic uint64_t gate;
+  // The job, written by the caller that has the pool while nothing of the last one is unfinished.
+  _Atomic(cj_task) task;
+  _Atomic(void *) context;
+  _Atomic uint32_t count;
+  _Alignas(64) _Atomic uint64_t claims;
+  _Alignas(64) _Atomic int64_t unfinished;  // indices
+  _Atomic bool caller_sleeps;
+
   _Alignas(64) atomic_flag busy;  // a caller has the pool
-  _Atomic int32_t sleepers;
-  _Atomic int32_t threads;  // 0: not set yet
-  int32_t started;          // workers running; written by the caller that has the pool
+  int32_t started;                // workers that exist; of the caller that has the pool
+  _Atomic int32_t threads;        // 0: not set yet
+  _Atomic bool crowded;           // more threads than CPUs: searching would take a core from work
+  _Atomic int32_t sleepers;       // workers asleep that nobody has woken; changed under the mutex
+  int32_t wakes;                  // workers that may wake, under the mutex
   pthread_mutex_t mutex;
-  pthread_cond_t wake, done;
+  pthread_cond_t wake, done, resized;
 } pool = {.busy = ATOMIC_FLAG_INIT,
           .mutex = PTHREAD_MUTEX_INITIALIZER,
           .wake = PTHREAD_COND_INITIALIZER,
-          .done = PTHREAD_COND_INITIALIZER};
+          .done = PTHREAD_COND_INITIALIZER,
+          .resized = PTHREAD_COND_INITIALIZER};
 
 static _Thread_local bool inside_task = false;
+
+// ---------------------------------------------------------------- waiting
 
 static inline void pause_briefly(void) {
 #if defined(__x86_64__)
@@ -60,57 +69,107 @@ static inline void pause_briefly(void) {
 #endif
 }
 
-static void run_indices(void) {
-  const cj_task task = pool.task;
-  void *const context = pool.context;
-  const int64_t count = pool.count;
+static int64_t clock_now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+// Waits for `ready(argument)` for at most `limit` nanoseconds, or until another thread turns out to
+// need the core. How long it took; -1 where it was in vain.
+static inline __attribute__((always_inline)) int64_t search(bool (*ready)(uint32_t), uint32_t argument,
+                                                            int64_t limit) {
+  const int64_t start = clock_now();
+  int64_t last = start;
   for (;;) {
-    int64_t index = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed);
-    if (index >= count) return;
-    task(context, index);
+    for (int i = 0; i < PAUSES; i++) {
+      if (ready(argument)) return last - start;
+      pause_briefly();
+    }
+    if (last - start > KEEP_CORE) sched_yield();
+    const int64_t now = clock_now();
+    if (now - start > limit || now - last > DISTURBED) return -1;
+    last = now;
   }
 }
 
-static void leave_gate(void) {
-  uint64_t before = atomic_fetch_sub_explicit(&pool.gate, 1, memory_order_acq_rel);
-  if ((before & GATE_INSIDE) == 1 && (before & GATE_WAITING)) {
-    pthread_mutex_lock(&pool.mutex);
-    pthread_cond_signal(&pool.done);
-    pthread_mutex_unlock(&pool.mutex);
-  }
+static inline bool has_other_job(uint32_t seen) {
+  return JOB_NUMBER(atomic_load_explicit(&pool.claims, memory_order_acquire)) != seen;
 }
 
-// The gate once it shows a job other than `seen`.
-static uint64_t await_job(uint32_t seen) {
-  for (int spin = 0; spin < SPINS; spin++) {
-    uint64_t gate = atomic_load_explicit(&pool.gate, memory_order_acquire);
-    if (GATE_NUMBER(gate) != seen) return gate;
-    pause_briefly();
+static inline bool is_finished(uint32_t unused) {
+  (void)unused;
+  return atomic_load_explicit(&pool.unfinished, memory_order_acquire) == 0;
+}
+
+// ---------------------------------------------------------------- workers
+
+// Runs indices of the job that `claims` shows until none is left. True for whoever finished the last.
+static bool serve(uint64_t claims) {
+  const cj_task task = atomic_load_explicit(&pool.task, memory_order_relaxed);
+  void *const context = atomic_load_explicit(&pool.context, memory_order_relaxed);
+  const uint32_t count = atomic_load_explicit(&pool.count, memory_order_relaxed);
+  const uint32_t number = JOB_NUMBER(claims);
+  int64_t served = 0;
+  while (JOB_NUMBER(claims) == number && JOB_INDEX(claims) < count) {
+    if (!atomic_compare_exchange_weak_explicit(&pool.claims, &claims, claims + 1, memory_order_acq_rel,
+                                               memory_order_acquire))
+      continue;
+    task(context, JOB_INDEX(claims));
+    served++;
+    claims = atomic_load_explicit(&pool.claims, memory_order_acquire);
   }
+  return served > 0 && atomic_fetch_sub(&pool.unfinished, served) == served;
+}
+
+static bool is_excess(int32_t identity) {
+  return identity >= atomic_load_explicit(&pool.threads, memory_order_relaxed) - 1;
+}
+
+static void sleep_until_woken(int32_t identity, uint32_t seen) {
   pthread_mutex_lock(&pool.mutex);
+  while (is_excess(identity)) pthread_cond_wait(&pool.resized, &pool.mutex);
   atomic_fetch_add(&pool.sleepers, 1);
-  uint64_t gate;
-  while (GATE_NUMBER(gate = atomic_load(&pool.gate)) == seen)
-    pthread_cond_wait(&pool.wake, &pool.mutex);
-  atomic_fetch_sub(&pool.sleepers, 1);
+  if (JOB_NUMBER(atomic_load(&pool.claims)) != seen) {
+    atomic_fetch_sub(&pool.sleepers, 1);
+  } else {
+    while (pool.wakes == 0) pthread_cond_wait(&pool.wake, &pool.mutex);
+    pool.wakes--;
+  }
   pthread_mutex_unlock(&pool.mutex);
-  return gate;
+}
+
+// Waits for a job other than `seen`; `patience` is how long it looks for one before it sleeps.
+static void await_job(int32_t identity, uint32_t seen, int64_t *patience) {
+  const bool crowded = atomic_load_explicit(&pool.crowded, memory_order_relaxed);
+  if (!crowded && !is_excess(identity)) {
+    const int64_t gap = search(has_other_job, seen, *patience);
+    if (gap >= 0) {
+      *patience = cj_min64(LONGEST_SEARCH, cj_max64(*patience, 2 * gap));
+      return;
+    }
+  }
+  const int64_t start = clock_now();
+  sleep_until_woken(identity, seen);
+  const int64_t gap = *patience + clock_now() - start;
+  *patience = gap < LONGEST_SEARCH ? cj_min64(LONGEST_SEARCH, 2 * gap) : cj_max64(SHORTEST_SEARCH, *patience / 2);
 }
 
 static void *worker_main(void *argument) {
   const int32_t identity = (int32_t)(intptr_t)argument;
-  inside_task = true;
+  int64_t patience = SHORTEST_SEARCH;
   uint32_t seen = 0;
+  inside_task = true;
   for (;;) {
-    uint64_t gate = await_job(seen);
-    seen = GATE_NUMBER(gate);
-    bool entered = false;
-    while (GATE_NUMBER(gate) == seen && (gate & GATE_OPEN) && !entered)
-      entered = atomic_compare_exchange_weak_explicit(
-          &pool.gate, &gate, gate + 1, memory_order_acq_rel, memory_order_acquire);
-    if (!entered) continue;
-    if (identity < pool.workers) run_indices();
-    leave_gate();
+    await_job(identity, seen, &patience);
+    if (is_excess(identity)) continue;
+    const uint64_t claims = atomic_load_explicit(&pool.claims, memory_order_acquire);
+    seen = JOB_NUMBER(claims);
+    if (serve(claims) && atomic_load(&pool.caller_sleeps)) {
+      pthread_mutex_lock(&pool.mutex);
+      pthread_cond_signal(&pool.done);
+      pthread_mutex_unlock(&pool.mutex);
+    }
   }
   return NULL;
 }
@@ -128,58 +187,66 @@ static void start_workers(int32_t wanted) {
   }
 }
 
+// ---------------------------------------------------------------- callers
+
 static void run_serially(int64_t count, cj_task task, void *context) {
   for (int64_t i = 0; i < count; i++) task(context, i);
 }
 
-static void close_gate_and_wait(void) {
-  uint64_t gate = atomic_fetch_and_explicit(&pool.gate, ~GATE_OPEN, memory_order_acq_rel);
-  for (int spin = 0; spin < SPINS && (gate & GATE_INSIDE); spin++) {
-    pause_briefly();
-    gate = atomic_load_explicit(&pool.gate, memory_order_acquire);
-  }
-  if (!(gate & GATE_INSIDE)) return;
+static void wake_workers(int32_t wanted) {
   pthread_mutex_lock(&pool.mutex);
-  gate = atomic_fetch_or_explicit(&pool.gate, GATE_WAITING, memory_order_acq_rel);
-  while (gate & GATE_INSIDE) {
-    pthread_cond_wait(&pool.done, &pool.mutex);
-    gate = atomic_load_explicit(&pool.gate, memory_order_acquire);
-  }
+  const int32_t sleepers = atomic_load_explicit(&pool.sleepers, memory_order_relaxed);
+  const int32_t woken = wanted < sleepers ? wanted : sleepers;
+  atomic_store_explicit(&pool.sleepers, sleepers - woken, memory_order_relaxed);
+  pool.wakes += woken;
+  if (woken == sleepers) pthread_cond_broadcast(&pool.wake);
+  else
+    for (int32_t i = 0; i < woken; i++) pthread_cond_signal(&pool.wake);
+  pthread_mutex_unlock(&pool.mutex);
+}
+
+static void await_end(void) {
+  const bool crowded = atomic_load_explicit(&pool.crowded, memory_order_relaxed);
+  if (is_finished(0) || (!crowded && search(is_finished, 0, LONGEST_SEARCH) >= 0)) return;
+  pthread_mutex_lock(&pool.mutex);
+  atomic_store(&pool.caller_sleeps, true);
+  while (atomic_load(&pool.unfinished) > 0) pthread_cond_wait(&pool.done, &pool.mutex);
+  atomic_store_explicit(&pool.caller_sleeps, false, memory_order_relaxed);
   pthread_mutex_unlock(&pool.mutex);
 }
 
 void cj_parallel(int64_t count, cj_task task, void *context) {
   const int32_t threads = cj_threads();
-  if (count <= 1 || threads <= 1 || inside_task ||
+  if (count <= 1 || count > UINT32_MAX || threads <= 1 || inside_task ||
       atomic_flag_test_and_set_explicit(&pool.busy, memory_order_acquire)) {
     run_serially(count, task, context);
     return;
   }
-  const int32_t workers = (int32_t)cj_min64(threads - 1, count - 1);
-  start_workers(workers);
-  pool.task = task;
-  pool.context = context;
-  pool.count = count;
-  pool.workers = workers;
-  atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
-  uint64_t number = GATE_NUMBER(atomic_load_explicit(&pool.gate, memory_order_relaxed)) + 1;
-  atomic_store(&pool.gate, (uint64_t)(uint32_t)number << 32 | GATE_OPEN);
-  if (atomic_load(&pool.sleepers) > 0) {
-    pthread_mutex_lock(&pool.mutex);
-    pthread_cond_broadcast(&pool.wake);
-    pthread_mutex_unlock(&pool.mutex);
-  }
+  const int32_t helpers = (int32_t)cj_min64(threads - 1, count - 1);
+  start_workers(helpers);
+  atomic_store_explicit(&pool.task, task, memory_order_relaxed);
+  atomic_store_explicit(&pool.context, context, memory_order_relaxed);
+  atomic_store_explicit(&pool.count, (uint32_t)count, memory_order_relaxed);
+  atomic_store_explicit(&pool.unfinished, count, memory_order_relaxed);
+  const uint32_t number = JOB_NUMBER(atomic_load_explicit(&pool.claims, memory_order_relaxed)) + 1;
+  const uint64_t claims = (uint64_t)number << 32;
+  atomic_store(&pool.claims, claims);
+  if (atomic_load(&pool.sleepers) > 0) wake_workers(helpers);
   inside_task = true;
-  run_indices();
+  const bool finished = serve(claims);
   inside_task = false;
-  close_gate_and_wait();
+  if (!finished) await_end();
   atomic_flag_clear_explicit(&pool.busy, memory_order_release);
 }
 
 void cj_threads_set(int32_t threads) {
   if (threads < 1) threads = 1;
   if (threads > MAX_THREADS) threads = MAX_THREADS;
+  pthread_mutex_lock(&pool.mutex);
+  atomic_store(&pool.crowded, threads > cj_threads_available());
   atomic_store(&pool.threads, threads);
+  pthread_cond_broadcast(&pool.resized);
+  pthread_mutex_unlock(&pool.mutex);
 }
 
 int32_t cj_threads(void) {
@@ -188,46 +255,4 @@ int32_t cj_threads(void) {
   int32_t unset = 0;
   threads = (int32_t)cj_min64(cj_threads_available(), MAX_THREADS);
   return atomic_compare_exchange_strong(&pool.threads, &unset, threads) ? threads : unset;
-}
-
-// ---------------------------------------------------------------- what the machine lends
-
-#if defined(__linux__)
-// Two integers of a file, -1 for what is not a number ("max").
-static bool read_quota(const char *path, long long *first, long long *second) {
-  FILE *file = fopen(path, "r");
-  if (!file) return false;
-  char words[2][32] = {"", ""};
-  int found = fscanf(file, "%31s %31s", words[0], words[1]);
-  fclose(file);
-  if (found < 1) return false;
-  char *end;
-  *first = strtoll(words[0], &end, 10);
-  if (end == words[0]) *first = -1;
-  *second = strtoll(words[1], &end, 10);
-  if (end == words[1]) *second = -1;
-  return true;
-}
-
-// CPUs granted by the control group, rounded up; 0: no limit.
-static int64_t cgroup_cpus(void) {
-  long long quota = -1, period = -1, unused;
-  if (!read_quota("/sys/fs/cgroup/cpu.max", &quota, &period)) {  // version 2, then 1
-    if (!read_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", &quota, &unused)) return 0;
-    if (!read_quota("/sys/fs/cgroup/cpu/cpu.cfs_period_us", &period, &unused)) return 0;
-  }
-  if (quota <= 0 || period <= 0) return 0;
-  return cj_ceil_div(quota, period);
-}
-#endif
-
-int32_t cj_threads_available(void) {
-  int64_t cpus = sysconf(_SC_NPROCESSORS_ONLN);
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) cpus = CPU_COUNT(&set);
-  int64_t granted = cgroup_cpus();
-  if (granted > 0) cpus = cj_min64(cpus, granted);
-#endif
-  return (int32_t)cj_max64(1, cpus);
 }

@@ -44,6 +44,16 @@ extension CKernels {
       }
     }
 
+    @Test func threadsMayChangeBetweenJobs() {
+      defer { cj_threads_set(cj_threads_available()) }
+      for round in 0..<300 {
+        cj_threads_set([4, 2, 7, 1, 3][round % 5])
+        let visits = Visits(6)
+        run(6, visits)
+        #expect(visits.all == [Int](repeating: 1, count: 6))
+      }
+    }
+
     @Test func callsFromInsideATaskRunSerially() {
       defer { cj_threads_set(cj_threads_available()) }
       cj_threads_set(3)
