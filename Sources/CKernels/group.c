@@ -3,11 +3,15 @@
 
 #include "group.h"
 
+#include <stdlib.h>
+
 typedef struct {
   const group_plan *plan;
-  char *slots;         // tiles of the scratch, one a slot, then one for conversions
+  const cj_level *level;
+  char *raw;           // a tile of memory's dtype, on its way to or from a register
   void **registers;    // where each register is in this tile
   int64_t *offsets;    // of each access at the tile's first element: loads, then stores
+  char *accumulators;  // of the folds of this task, see fold_tile
   int64_t *loaded;     // the offset at which a repeating load was filled, and
   int64_t *filled;     // how many elements of it
   int64_t coordinates[CJ_MAX_RANK];  // of the tile's first row
@@ -89,9 +93,7 @@ static void load_rows(const tile_state *state, const planned_access *planned,
   const int64_t stride = access->strides[group->rank - 1];
   const int64_t bytes = planned->bytes, count = state->rows * state->columns;
   const bool converts = bytes != cj_type_bytes(planned->type);
-  char *raw = converts ? state->slots + state->plan->slot_count * state->plan->slot_bytes *
-                                            state->plan->tile_rows * state->plan->tile_columns
-                       : dst;
+  char *raw = converts ? state->raw : dst;
   int64_t coordinates[CJ_MAX_RANK];
   memcpy(coordinates, state->coordinates, sizeof coordinates);
   const int across = group->rank - 2;
@@ -110,11 +112,61 @@ static void load_rows(const tile_state *state, const planned_access *planned,
   if (converts) planned->convert(count, dst, raw);
 }
 
+static void fill(int64_t bytes, int64_t count, void *dst, const void *value) {
+  switch (bytes) {
+    case 1: memset(dst, *(const uint8_t *)value, (size_t)count); break;
+    case 4: {
+      const uint32_t bits = *(const uint32_t *)value;
+      for (int64_t i = 0; i < count; i++) ((uint32_t *)dst)[i] = bits;
+      break;
+    }
+    default: {
+      const uint64_t bits = *(const uint64_t *)value;
+      for (int64_t i = 0; i < count; i++) ((uint64_t *)dst)[i] = bits;
+      break;
+    }
+  }
+}
+
+// A whole vector of the value that stands in the first element.
+static void fill_uniform(cj_type type, void *reg) {
+  const int64_t bytes = cj_type_bytes(type);
+  fill(bytes, CJ_UNIFORM_BYTES / bytes, reg, reg);
+}
+
+static void load_uniform(const planned_access *planned, int64_t offset, void *reg) {
+  if (planned->affine) *(int64_t *)reg = offset;
+  else planned->convert(1, reg, planned->base + offset * planned->bytes);
+  fill_uniform(planned->type, reg);
+}
+
+// One element a row.
+static void load_row_values(const tile_state *state, const planned_access *planned, const cj_access *access,
+                            int64_t offset, char *dst) {
+  const cj_group *group = state->plan->group;
+  const int64_t bytes = cj_type_bytes(planned->type);
+  int64_t coordinates[CJ_MAX_RANK];
+  memcpy(coordinates, state->coordinates, sizeof coordinates);
+  for (int64_t row = 0; row < state->rows; row++) {
+    if (planned->affine) ((int64_t *)dst)[row] = offset;
+    else planned->convert(1, dst + row * bytes, planned->base + offset * planned->bytes);
+    offset += next_row(group, access, coordinates);
+  }
+}
+
+static int64_t element_count(const tile_state *state, cj_extent extent) {
+  return extent == CJ_ROW ? state->rows : state->rows * state->columns;
+}
+
 static void load(tile_state *state, int index) {
   const planned_access *planned = &state->plan->loads[index];
   const cj_access *access = &state->plan->group->loads[index];
-  const int64_t offset = state->offsets[index], count = state->rows * state->columns;
+  const int64_t offset = state->offsets[index], count = element_count(state, (cj_extent)access->extent);
   void **reg = &state->registers[access->reg];
+  if (planned->kind == ACCESS_UNIFORM) {
+    if (!state->plan->registers[access->reg].constant) load_uniform(planned, offset, *reg);
+    return;
+  }
   if (planned->kind == ACCESS_DIRECT) {
     *reg = planned->base + offset * planned->bytes;
     return;
@@ -128,7 +180,8 @@ static void load(tile_state *state, int index) {
     state->loaded[index] = offset;
     state->filled[index] = count;
   }
-  if (planned->affine) load_affine(state, access, offset, state->rows, *reg);
+  if (access->extent == CJ_ROW) load_row_values(state, planned, access, offset, *reg);
+  else if (planned->affine) load_affine(state, access, offset, state->rows, *reg);
   else load_rows(state, planned, access, offset, *reg);
 }
 
@@ -138,83 +191,214 @@ static void store(tile_state *state, int index) {
   const planned_access *planned = &plan->stores[index];
   const cj_access *access = &group->stores[index];
   int64_t offset = state->offsets[group->load_count + index];
-  const int64_t bytes = planned->bytes, count = state->rows * state->columns;
+  const int64_t bytes = planned->bytes, count = element_count(state, (cj_extent)access->extent);
   const char *source = state->registers[access->reg];
   if (planned->kind == ACCESS_DIRECT) return;
   if (planned->kind == ACCESS_CONTIGUOUS) {
     planned->convert(count, planned->base + offset * bytes, source);
     return;
   }
+  if (planned->kind == ACCESS_STREAM) {
+    state->level->stream(count * bytes, planned->base + offset * bytes, source);
+    return;
+  }
   if (bytes != cj_type_bytes(planned->type)) {
-    char *raw = state->slots + plan->slot_count * plan->slot_bytes * plan->tile_rows * plan->tile_columns;
-    planned->convert(count, raw, source);
-    source = raw;
+    planned->convert(count, state->raw, source);
+    source = state->raw;
   }
   int64_t coordinates[CJ_MAX_RANK];
   memcpy(coordinates, state->coordinates, sizeof coordinates);
+  const int64_t width = access->extent == CJ_ROW ? 1 : state->columns;
   for (int64_t row = 0; row < state->rows; row++) {
-    scatter_row((int)bytes, state->columns, planned->base + offset * bytes,
-                access->strides[group->rank - 1], source + row * state->columns * bytes);
+    scatter_row((int)bytes, width, planned->base + offset * bytes, access->strides[group->rank - 1],
+                source + row * width * bytes);
     offset += next_row(group, access, coordinates);
   }
+}
+
+// Row values at every column.
+static void broadcast(const tile_state *state, cj_type type, char *dst, const char *rows) {
+  const int64_t bytes = cj_type_bytes(type);
+  for (int64_t row = 0; row < state->rows; row++)
+    fill(bytes, state->columns, dst + row * state->columns * bytes, rows + row * bytes);
+}
+
+static void run_step(const tile_state *state, const planned_step *step) {
+  const planned_register *to = &state->plan->registers[step->dst];
+  void *dst = state->registers[step->dst];
+  const void *a = state->registers[step->a], *b = state->registers[step->b], *c = state->registers[step->c];
+  const int64_t count = step->spreads ? 1 : element_count(state, to->extent);
+  if (step->op) {
+    step->op(count, dst, a, b, c, step->masks);
+  } else if (step->convert) {
+    step->convert(count, dst, a);
+  } else if (step->opcode == CJ_REDUCE) {
+    cj_reduce_each_row((cj_reduction)step->aux, to->type == CJ_F64 ? CJ_FLOAT64 : CJ_FLOAT32, state->rows,
+                       state->columns, a, dst);
+  } else if (to->uniform || step->spreads) {
+    memcpy(dst, a, (size_t)cj_type_bytes(to->type));
+  } else {
+    broadcast(state, to->type, dst, a);
+  }
+  if (to->uniform) fill_uniform(to->type, dst);
+  else if (step->spreads) fill(cj_type_bytes(to->type), element_count(state, to->extent), dst, dst);
 }
 
 static void run_tile(tile_state *state) {
   const group_plan *plan = state->plan;
   const cj_group *group = plan->group;
-  const int64_t count = state->rows * state->columns;
-  void **registers = state->registers;
   for (int i = 0; i < group->load_count; i++) load(state, i);
   for (int i = 0; i < group->store_count; i++) {
     const planned_access *planned = &plan->stores[i];
     if (planned->kind == ACCESS_DIRECT)
-      registers[group->stores[i].reg] =
+      state->registers[group->stores[i].reg] =
           planned->base + state->offsets[group->load_count + i] * planned->bytes;
   }
-  for (int i = 0; i < plan->step_count; i++) {
-    const planned_step *step = &plan->steps[i];
-    if (step->op)
-      step->op(count, registers[step->dst], registers[step->a], registers[step->b], registers[step->c]);
-    else
-      step->convert(count, registers[step->dst], registers[step->a]);
-  }
+  for (int i = 0; i < plan->step_count; i++)
+    if (!plan->steps[i].constant) run_step(state, &plan->steps[i]);
   for (int i = 0; i < group->store_count; i++) store(state, i);
+}
+
+// ---------------------------------------------------------------- folds
+
+// Leaves of the tree stand on a stack as they are done, pairs of equal size becoming one: so the
+// stack is never deeper than the tree is high.
+static int64_t stack_depth(int64_t leaves) {
+  int64_t depth = 1;
+  while (leaves > 0) depth++, leaves /= 2;
+  return depth;
+}
+
+// Where the accumulators of a fold begin, and how many levels there are.
+static char *accumulators(const tile_state *state, int fold, int64_t depth) {
+  const group_plan *plan = state->plan;
+  char *at = state->accumulators;
+  for (int i = 0; i < fold; i++) at += depth * plan->column_count * cj_fold_bytes(&plan->group->folds[i]);
+  return at;
+}
+
+static void fold_tile(const tile_state *state, int64_t depth, int64_t level, bool first) {
+  const group_plan *plan = state->plan;
+  for (int i = 0; i < plan->group->fold_count; i++) {
+    const cj_fold *fold = &plan->group->folds[i];
+    const int64_t row = plan->column_count * cj_fold_bytes(fold);
+    const cj_fold_columns run =
+        fold->dtype == CJ_FLOAT64 ? state->level->fold_columns_f64 : state->level->fold_columns_f32;
+    run((cj_reduction)fold->op, state->rows, state->columns, state->columns, state->rows * state->columns,
+        state->registers[fold->reg], accumulators(state, i, depth) + level * row, first);
+  }
+}
+
+// The two topmost levels of the stacks as one.
+static void merge_top(const tile_state *state, int64_t depth, int64_t top) {
+  const group_plan *plan = state->plan;
+  for (int i = 0; i < plan->group->fold_count; i++) {
+    const cj_fold *fold = &plan->group->folds[i];
+    const int64_t row = plan->column_count * cj_fold_bytes(fold);
+    char *at = accumulators(state, i, depth) + top * row;
+    cj_combine((cj_reduction)fold->op, fold->dtype == CJ_FLOAT64 ? CJ_FLOAT64 : CJ_FLOAT32, plan->column_count,
+               at - row, at);
+  }
+}
+
+static void write_fold(const group_plan *plan, const cj_fold *fold, void *const *slots, const char *sums) {
+  cj_current_level()->store[fold->dtype](plan->column_count, slots[fold->slot], sums);
+}
+
+static void end_fold_task(const tile_state *state, int64_t depth, int64_t task) {
+  const group_plan *plan = state->plan;
+  char *partials = plan->partials;
+  for (int i = 0; i < plan->group->fold_count; i++) {
+    const cj_fold *fold = &plan->group->folds[i];
+    const int64_t row = plan->column_count * cj_fold_bytes(fold);
+    const char *sums = accumulators(state, i, depth);
+    if (plan->tasks == 1) {
+      write_fold(plan, fold, plan->slots, sums);
+    } else {
+      memcpy(partials + task * row, sums, (size_t)row);
+      partials += plan->tasks * row;
+    }
+  }
+}
+
+static void finish_folds(const group_plan *plan) {
+  char *partials = plan->partials;
+  for (int i = 0; i < plan->group->fold_count; i++) {
+    const cj_fold *fold = &plan->group->folds[i];
+    const int64_t row = plan->column_count * cj_fold_bytes(fold);
+    cj_combine_tree((cj_reduction)fold->op, fold->dtype == CJ_FLOAT64 ? CJ_FLOAT64 : CJ_FLOAT32, plan->tasks,
+                    plan->column_count, row, partials);
+    write_fold(plan, fold, plan->slots, partials);
+    partials += plan->tasks * row;
+  }
 }
 
 // ---------------------------------------------------------------- tasks
 
-static void fill_constant(const cj_instruction *instruction, int64_t count, void *dst) {
-  const uint64_t bits = instruction->immediate;
-  switch (cj_type_bytes((cj_type)instruction->type)) {
-    case 1: memset(dst, bits != 0, (size_t)count); break;
-    case 4:
-      for (int64_t i = 0; i < count; i++) ((uint32_t *)dst)[i] = (uint32_t)bits;
-      break;
-    default:
-      for (int64_t i = 0; i < count; i++) ((uint64_t *)dst)[i] = bits;
-      break;
-  }
+static int64_t in_lines(int64_t bytes) { return cj_ceil_div(bytes, 64) * 64; }
+
+// Where everything of a task lies in the thread's scratch.
+typedef struct {
+  int64_t slot, row_slot;  // bytes of one
+  int64_t rows_at, uniform_at, accumulators_at, tables_at, bytes;
+} task_layout;
+
+static task_layout lay_out(const group_plan *plan, int64_t fold_depth) {
+  const cj_group *group = plan->group;
+  task_layout at = {.slot = in_lines(plan->tile_rows * plan->tile_columns * plan->slot_bytes),
+                    .row_slot = in_lines(plan->tile_rows * 8)};
+  at.rows_at = (plan->slot_count + 1) * at.slot;  // the last is `raw`
+  at.uniform_at = at.rows_at + plan->row_slots * at.row_slot;
+  at.accumulators_at = at.uniform_at + plan->uniform_slots * CJ_UNIFORM_BYTES;
+  at.tables_at = at.accumulators_at;
+  for (int i = 0; i < group->fold_count; i++)
+    at.tables_at += in_lines(fold_depth * plan->column_count * cj_fold_bytes(&group->folds[i]));
+  at.bytes = at.tables_at + (group->register_count + 3 * group->load_count + group->store_count) * 8;
+  return at;
 }
 
-static void start_task(tile_state *state, const group_plan *plan) {
+static void start_constants(tile_state *state) {
+  const group_plan *plan = state->plan;
   const cj_group *group = plan->group;
   const int64_t tile = plan->tile_rows * plan->tile_columns;
-  const int64_t slot_stride = tile * plan->slot_bytes;
-  const int64_t accesses = group->load_count + group->store_count;
-  const int64_t tables = (group->register_count + accesses + 2 * group->load_count) * 8;
-  char *scratch = cj_scratch(CJ_SCRATCH_TILES, (plan->slot_count + 1) * slot_stride + tables + 64);
-  state->plan = plan;
-  state->slots = scratch;
-  state->registers = (void **)(scratch + cj_ceil_div((plan->slot_count + 1) * slot_stride, 8) * 8);
+  for (int i = 0; i < group->instruction_count; i++) {
+    const cj_instruction *instruction = &group->instructions[i];
+    if (instruction->op != CJ_CONSTANT) continue;
+    const planned_register *reg = &plan->registers[instruction->dst];
+    const int64_t bytes = cj_type_bytes(reg->type);
+    const uint64_t bits = bytes == 1 ? instruction->immediate != 0 : instruction->immediate;
+    const int64_t count = reg->extent == CJ_ROW ? plan->tile_rows : tile;
+    fill(bytes, reg->uniform ? CJ_UNIFORM_BYTES / bytes : count, state->registers[instruction->dst], &bits);
+  }
+  for (int i = 0; i < group->load_count; i++) {
+    const cj_access *access = &group->loads[i];
+    if (plan->registers[access->reg].constant)
+      load_uniform(&plan->loads[i], access->offset, state->registers[access->reg]);
+  }
+  for (int i = 0; i < plan->step_count; i++)
+    if (plan->steps[i].constant) run_step(state, &plan->steps[i]);
+}
+
+static void start_task(tile_state *state, const group_plan *plan, int64_t fold_depth) {
+  const cj_group *group = plan->group;
+  const task_layout at = lay_out(plan, fold_depth);
+  char *scratch = cj_scratch(CJ_SCRATCH_TILES, at.bytes);
+  if (!scratch) abort();  // some tens of KiB: nothing would run without them
+  *state = (tile_state){.plan = plan, .level = cj_current_level(), .raw = scratch + plan->slot_count * at.slot};
+  state->accumulators = scratch + at.accumulators_at;
+  state->registers = (void **)(scratch + at.tables_at);
   state->offsets = (int64_t *)(state->registers + group->register_count);
-  state->loaded = state->offsets + accesses;
+  state->loaded = state->offsets + group->load_count + group->store_count;
   state->filled = state->loaded + group->load_count;
   for (int i = 0; i < group->load_count; i++) state->filled[i] = 0;
-  for (int i = 0; i < group->register_count; i++)
-    state->registers[i] = scratch + cj_max64(0, plan->registers[i].slot) * slot_stride;
-  for (int i = 0; i < group->instruction_count; i++)
-    if (group->instructions[i].op == CJ_CONSTANT)
-      fill_constant(&group->instructions[i], tile, state->registers[group->instructions[i].dst]);
+  for (int i = 0; i < group->register_count; i++) {
+    const planned_register *reg = &plan->registers[i];
+    const int64_t slot = cj_max64(0, reg->slot);
+    state->registers[i] = reg->uniform             ? scratch + at.uniform_at + slot * CJ_UNIFORM_BYTES
+                          : reg->extent == CJ_ROW  ? scratch + at.rows_at + slot * at.row_slot
+                                                   : scratch + slot * at.slot;
+  }
+  start_constants(state);
 }
 
 static void locate_tile(tile_state *state, int64_t tile) {
@@ -233,26 +417,56 @@ static void locate_tile(tile_state *state, int64_t tile) {
   for (int i = 0; i < group->load_count + group->store_count; i++) {
     const cj_access *access =
         i < group->load_count ? &group->loads[i] : &group->stores[i - group->load_count];
-    int64_t offset = access->offset + first_column * access->strides[group->rank - 1];
+    int64_t offset = access->offset;
+    if (access->extent == CJ_FULL) offset += first_column * access->strides[group->rank - 1];
     for (int axis = 0; axis < group->rank - 1; axis++)
       offset += state->coordinates[axis] * access->strides[axis];
     state->offsets[i] = offset;
   }
 }
 
-static void run_task(void *context, int64_t task) {
-  const group_plan *plan = context;
-  tile_state state;
-  start_task(&state, plan);
-  const int64_t first = task * plan->tiles_per_task;
-  const int64_t end = cj_min64(plan->tiles, first + plan->tiles_per_task);
+static void run_tiles(tile_state *state, int64_t first, int64_t end) {
   for (int64_t tile = first; tile < end; tile++) {
-    locate_tile(&state, tile);
-    run_tile(&state);
+    locate_tile(state, tile);
+    run_tile(state);
   }
 }
 
-void cj_group_run(const cj_group *group, void *const *slots) {
-  group_plan *plan = cj_group_plan(group, slots);
-  cj_parallel(cj_ceil_div(plan->tiles, plan->tiles_per_task), run_task, plan);
+static void run_folding_tiles(tile_state *state, int64_t depth, int64_t first, int64_t end) {
+  const int64_t tiles_per_leaf = CJ_LEAF_COLUMNS / state->plan->tile_rows;
+  int64_t top = 0, leaves = 0;
+  for (int64_t tile = first; tile < end; tile++) {
+    const int64_t place = (tile - first) % tiles_per_leaf;
+    locate_tile(state, tile);
+    run_tile(state);
+    fold_tile(state, depth, top, place == 0);
+    if (place < tiles_per_leaf - 1 && tile < end - 1) continue;
+    leaves++;
+    for (int64_t n = leaves; n % 2 == 0; n /= 2) merge_top(state, depth, top--);
+    top++;
+  }
+  for (top--; top > 0; top--) merge_top(state, depth, top);
+}
+
+static void run_task(void *context, int64_t task) {
+  group_plan *plan = context;
+  tile_state state;
+  const int64_t first = task * plan->tiles_per_task;
+  const int64_t end = cj_min64(plan->tiles, first + plan->tiles_per_task);
+  const bool folds = plan->group->fold_count > 0;
+  const int64_t depth = folds ? stack_depth(cj_ceil_div((end - first) * plan->tile_rows, CJ_LEAF_COLUMNS)) : 0;
+  start_task(&state, plan, depth);
+  if (folds) {
+    run_folding_tiles(&state, depth, first, end);
+    end_fold_task(&state, depth, task);
+  } else {
+    run_tiles(&state, first, end);
+  }
+  if (plan->streams) cj_stream_fence();
+}
+
+void cj_group_run(const cj_group *group, void *const *slots, void *workspace) {
+  group_plan *plan = cj_group_plan(group, slots, workspace);
+  cj_parallel(plan->tasks, run_task, plan);
+  if (group->fold_count > 0 && plan->tasks > 1) finish_folds(plan);
 }

@@ -8,11 +8,14 @@
 
 // A tile is `rows` consecutive rows (of the flattened outer axes) by `columns`
 // columns. Three shapes: one row or a part of one; several whole rows, when
-// rows are short; a block of both, when an operand is transposed.
+// rows are short; a block of both, when an operand is transposed. Where rows are
+// reduced, tiles are whole rows.
 typedef enum {
   ACCESS_DIRECT,      // the register is the memory itself
   ACCESS_CONTIGUOUS,  // one run of memory a tile, converted
+  ACCESS_STREAM,      // a store past the caches
   ACCESS_ROWS,        // row by row, with the strides
+  ACCESS_UNIFORM,     // a load of one value for the whole tile
 } access_kind;
 
 typedef struct {
@@ -27,32 +30,48 @@ typedef struct {
 
 typedef struct {
   cj_tile_op op;            // or
-  cj_tile_convert convert;  // casts and roundings
+  cj_tile_convert convert;  // casts and roundings; neither: a reduction or a broadcast
+  cj_opcode opcode;
+  bool spreads;   // every operand is one value: computed once, then filled in
+  bool constant;  // the same in every tile
+  uint8_t aux;
   uint16_t dst, a, b, c;
+  int64_t masks[3];
 } planned_step;
 
 typedef struct {
   cj_type type;
-  int32_t slot;    // of the scratch; -1: the register is memory
+  cj_extent extent;
+  bool uniform;    // one value a tile, CJ_UNIFORM_BYTES of it
+  bool constant;   // uniform, and the same in every tile
+  bool whole;      // read where one value will not do: reduced or folded
   bool permanent;  // the slot is not recycled
-  bool stored;     // some store takes it
+  bool stored;     // some store or fold takes it
+  int32_t slot;    // among those of its kind; -1: the register is memory
   int32_t defined, last_use;  // instruction indices; loads are defined at -1
 } planned_register;
 
 typedef struct {
   const cj_group *group;
+  void *const *slots;
   planned_access *loads, *stores;
   planned_register *registers;
   planned_step *steps;
   int32_t step_count, slot_count;
-  int64_t slot_bytes;
+  int32_t row_slots, uniform_slots;
+  int64_t slot_bytes;                     // of an element
   int64_t row_count, column_count;        // of the iteration space
   int64_t tile_rows, tile_columns;        // of a tile
   int64_t row_tiles, column_tiles, tiles;
-  int64_t tiles_per_task;
+  int64_t tiles_per_task, tasks;
+  bool streams;
+  char *partials;                         // of the folds: [fold][task][column]
 } group_plan;
 
 // The plan lies in the calling thread's scratch.
-group_plan *cj_group_plan(const cj_group *group, void *const *slots);
+group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *workspace);
+
+// The bytes of one element of a fold's accumulators.
+static inline int64_t cj_fold_bytes(const cj_fold *fold) { return fold->dtype == CJ_FLOAT64 ? 8 : 4; }
 
 #endif

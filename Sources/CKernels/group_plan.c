@@ -11,8 +11,11 @@ enum {
   TILE_LEAST = 128,
   TILE_DIRECT = 4096,          // when every register is memory itself
   TILE_BLOCK = 32,             // columns of a block when an operand is transposed
+  TILE_WIDE = 256,             // columns from which one row is a tile of its own where rows are reduced
   TASK_COST = 256 * 1024,      // elements times (instructions + accesses) of a task
   SERIAL_COST = 64 * 1024,     // below, waking the pool costs more than it saves
+  FOLD_TASKS = 64,             // at most: each leaves a row of partial results
+  STREAM_BYTES = 16 << 20,     // stored in all: beyond, results are gone from the caches before they are read
 };
 
 static bool is_comparison(uint8_t op) { return op >= CJ_EQUAL && op <= CJ_GREATER_EQUAL; }
@@ -27,7 +30,9 @@ static int operand_count(uint8_t op) {
     case CJ_NEGATE:
     case CJ_ABS:
     case CJ_SIGN:
-    case CJ_NOT: return 1;
+    case CJ_NOT:
+    case CJ_REDUCE:
+    case CJ_BROADCAST: return 1;
     default: return op >= CJ_SQRT && op <= CJ_ROUND_EVEN ? 1 : 2;
   }
 }
@@ -41,7 +46,7 @@ typedef struct {
 static byte_range access_range(const cj_group *group, const cj_access *access, const char *base) {
   int64_t bytes = cj_dtype_bytes((cj_dtype)access->dtype);
   int64_t low = access->offset, high = access->offset;
-  for (int axis = 0; axis < group->rank; axis++) {
+  for (int axis = 0; axis < group->rank - (access->extent == CJ_ROW); axis++) {
     int64_t span = (group->extents[axis] - 1) * access->strides[axis];
     if (span < 0) low += span; else high += span;
   }
@@ -51,17 +56,17 @@ static byte_range access_range(const cj_group *group, const cj_access *access, c
 static bool same_elements(const cj_group *group, const cj_access *a, const char *a_base,
                           const cj_access *b, const char *b_base) {
   int64_t bytes = cj_dtype_bytes((cj_dtype)a->dtype);
-  if (bytes != cj_dtype_bytes((cj_dtype)b->dtype)) return false;
+  if (bytes != cj_dtype_bytes((cj_dtype)b->dtype) || a->extent != b->extent) return false;
   if (a_base + a->offset * bytes != b_base + b->offset * bytes) return false;
   for (int axis = 0; axis < group->rank; axis++)
     if (group->extents[axis] > 1 && a->strides[axis] != b->strides[axis]) return false;
   return true;
 }
 
-// Whether the elements follow one another in memory over axes first..<rank.
-static bool is_dense(const cj_group *group, const cj_access *access, int first) {
+// Whether the elements follow one another in memory.
+static bool is_dense(const cj_group *group, const cj_access *access) {
   int64_t expected = 1;
-  for (int axis = group->rank - 1; axis >= first; axis--) {
+  for (int axis = group->rank - 1 - (access->extent == CJ_ROW); axis >= 0; axis--) {
     if (group->extents[axis] > 1 && access->strides[axis] != expected) return false;
     expected *= group->extents[axis];
   }
@@ -78,7 +83,7 @@ static bool outer_strides_are_zero(const cj_group *group, const cj_access *acces
 
 // An operand whose columns are far apart and whose rows are neighbours.
 static bool is_transposed(const cj_group *group, const cj_access *access) {
-  if (group->rank < 2 || access->slot < 0) return false;
+  if (group->rank < 2 || access->slot < 0 || access->extent == CJ_ROW) return false;
   int64_t along = llabs(access->strides[group->rank - 1]);
   int64_t across = llabs(access->strides[group->rank - 2]);
   return along * cj_dtype_bytes((cj_dtype)access->dtype) >= 64 && across != 0 && across < along;
@@ -92,10 +97,30 @@ static bool any_transposed(const cj_group *group) {
   return false;
 }
 
+// Whether tiles must be whole rows.
+static bool works_by_rows(const cj_group *group) {
+  if (group->fold_count > 0) return true;
+  for (int i = 0; i < group->instruction_count; i++)
+    if (group->instructions[i].extent == CJ_ROW || group->instructions[i].op == CJ_BROADCAST) return true;
+  return false;
+}
+
+static int64_t rows_of_tile(const group_plan *plan, int64_t elements) {
+  if (plan->column_count >= TILE_WIDE) return 1;
+  const int64_t fitting = cj_max64(1, elements / plan->column_count);
+  if (plan->group->fold_count == 0) return cj_min64(fitting, plan->row_count);
+  int64_t rows = 1;  // leaves of the folds are whole tiles
+  while (2 * rows <= cj_min64(fitting, CJ_LEAF_COLUMNS)) rows *= 2;
+  return rows;
+}
+
 static void choose_shape(group_plan *plan, int64_t elements) {
   const cj_group *group = plan->group;
   const int64_t columns = plan->column_count;
-  if (columns > TILE_BLOCK && plan->row_count > 1 && any_transposed(group)) {
+  if (works_by_rows(group)) {
+    plan->tile_columns = columns;
+    plan->tile_rows = rows_of_tile(plan, elements);
+  } else if (columns > TILE_BLOCK && plan->row_count > 1 && any_transposed(group)) {
     plan->tile_columns = TILE_BLOCK;
     plan->tile_rows = cj_min64(plan->row_count, cj_max64(1, elements / TILE_BLOCK));
   } else if (columns <= elements / 2 && plan->row_count > 1) {
@@ -116,16 +141,25 @@ static void choose_shape(group_plan *plan, int64_t elements) {
 // Whether a tile is one run of memory.
 static bool is_contiguous(const group_plan *plan, const cj_access *access) {
   const cj_group *group = plan->group;
+  if (access->extent == CJ_ROW) return is_dense(group, access);
   if (plan->tile_rows == 1) return plan->column_count == 1 || access->strides[group->rank - 1] == 1;
-  return plan->tile_columns == plan->column_count && is_dense(group, access, 0);
+  return plan->tile_columns == plan->column_count && is_dense(group, access);
 }
 
 static bool repeats(const group_plan *plan, const cj_access *access) {
   const cj_group *group = plan->group;
+  if (access->extent == CJ_ROW) return false;
   const bool flat = access->strides[group->rank - 1] == 0;
   if (plan->tile_rows == 1) return flat;
   return outer_strides_are_zero(group, access) &&
          (flat || plan->tile_columns == plan->column_count);
+}
+
+// Whether a load is one value in each tile.
+static bool is_uniform(const group_plan *plan, const cj_access *access) {
+  const bool outer = outer_strides_are_zero(plan->group, access);
+  if (access->extent == CJ_ROW) return outer;
+  return access->strides[plan->group->rank - 1] == 0 && (outer || plan->tile_rows == 1);
 }
 
 static void plan_access(group_plan *plan, const cj_access *access, void *const *slots,
@@ -183,25 +217,65 @@ static bool must_copy(const group_plan *plan, int load) {
   return false;
 }
 
-static void plan_accesses(group_plan *plan, void *const *slots) {
+static int64_t stored_bytes(const cj_group *group) {
+  int64_t bytes = 0;
+  for (int i = 0; i < group->store_count; i++)
+    if (group->stores[i].extent == CJ_FULL) bytes += cj_dtype_bytes((cj_dtype)group->stores[i].dtype);
+  for (int axis = 0; axis < group->rank; axis++) bytes *= group->extents[axis];
+  return bytes;
+}
+
+// What is written over an operand is in the caches already.
+static bool is_in_place(const group_plan *plan, int store) {
+  const cj_group *group = plan->group;
+  const byte_range written = access_range(group, &group->stores[store], plan->stores[store].base);
+  for (int i = 0; i < group->load_count; i++) {
+    if (plan->loads[i].affine) continue;
+    const byte_range read = access_range(group, &group->loads[i], plan->loads[i].base);
+    if (read.low < written.high && written.low < read.high) return true;
+  }
+  return false;
+}
+
+static void plan_loads(group_plan *plan, void *const *slots) {
   const cj_group *group = plan->group;
   const cj_level *level = cj_current_level();
-  for (int i = 0; i < group->store_count; i++)
-    plan_access(plan, &group->stores[i], slots, level->store, &plan->stores[i]);
   for (int i = 0; i < group->load_count; i++) {
     planned_access *planned = &plan->loads[i];
-    plan_access(plan, &group->loads[i], slots, level->load, planned);
+    const cj_access *access = &group->loads[i];
+    planned_register *reg = &plan->registers[access->reg];
+    plan_access(plan, access, slots, level->load, planned);
+    if (is_uniform(plan, access) && !reg->stored && !reg->whole) {
+      planned->kind = ACCESS_UNIFORM;
+      reg->uniform = true;
+      reg->constant = outer_strides_are_zero(group, access);
+      continue;
+    }
     if (planned->kind == ACCESS_DIRECT && must_copy(plan, i)) planned->kind = ACCESS_CONTIGUOUS;
-    planned->repeats = planned->kind == ACCESS_ROWS && repeats(plan, &group->loads[i]);
-    planned_register *reg = &plan->registers[group->loads[i].reg];
+    planned->repeats = planned->kind == ACCESS_ROWS && repeats(plan, access);
     reg->permanent = planned->repeats;
     if (planned->kind == ACCESS_DIRECT) reg->slot = -1;
   }
+}
+
+static void plan_accesses(group_plan *plan, void *const *slots) {
+  const cj_group *group = plan->group;
+  const bool streams = stored_bytes(group) >= STREAM_BYTES;
+  plan->streams = false;
+  for (int i = 0; i < group->store_count; i++)
+    plan_access(plan, &group->stores[i], slots, cj_current_level()->store, &plan->stores[i]);
+  plan_loads(plan, slots);
   for (int i = 0; i < group->store_count; i++) {
     planned_access *planned = &plan->stores[i];
     if (planned->kind != ACCESS_DIRECT) continue;
-    if (may_write_directly(plan, i)) plan->registers[group->stores[i].reg].slot = -1;
-    else planned->kind = ACCESS_CONTIGUOUS;
+    if (streams && group->stores[i].extent == CJ_FULL && !is_in_place(plan, i)) {
+      planned->kind = ACCESS_STREAM;
+      plan->streams = true;
+    } else if (may_write_directly(plan, i)) {
+      plan->registers[group->stores[i].reg].slot = -1;
+    } else {
+      planned->kind = ACCESS_CONTIGUOUS;
+    }
   }
 }
 
@@ -215,21 +289,48 @@ static void find_lives(group_plan *plan) {
     plan->registers[i] = (planned_register){.slot = SLOT_UNSET, .defined = -1, .last_use = -1};
   for (int i = 0; i < group->load_count; i++) {
     const cj_access *load = &group->loads[i];
-    plan->registers[load->reg].type = load->slot < 0 ? CJ_I64 : cj_dtype_type((cj_dtype)load->dtype);
+    planned_register *reg = &plan->registers[load->reg];
+    reg->type = load->slot < 0 ? CJ_I64 : cj_dtype_type((cj_dtype)load->dtype);
+    reg->extent = (cj_extent)load->extent;
   }
   for (int i = 0; i < group->instruction_count; i++) {
     const cj_instruction *instruction = &group->instructions[i];
     planned_register *dst = &plan->registers[instruction->dst];
     dst->type = is_comparison(instruction->op) ? CJ_B8 : (cj_type)instruction->type;
+    dst->extent = (cj_extent)instruction->extent;
     dst->defined = i;
     dst->last_use = i;
     dst->permanent = instruction->op == CJ_CONSTANT;
     const uint16_t operands[3] = {instruction->a, instruction->b, instruction->c};
     for (int j = 0; j < operand_count(instruction->op); j++)
       plan->registers[operands[j]].last_use = i;
+    if (instruction->op == CJ_REDUCE) plan->registers[instruction->a].whole = true;
   }
   // What is stored lives to the end of the tile.
   for (int i = 0; i < group->store_count; i++) plan->registers[group->stores[i].reg].stored = true;
+  for (int i = 0; i < group->fold_count; i++) {
+    plan->registers[group->folds[i].reg].stored = true;
+    plan->registers[group->folds[i].reg].whole = true;
+  }
+}
+
+// One value in, one value out.
+static void find_uniform(group_plan *plan) {
+  const cj_group *group = plan->group;
+  for (int i = 0; i < group->instruction_count; i++) {
+    const cj_instruction *instruction = &group->instructions[i];
+    planned_register *dst = &plan->registers[instruction->dst];
+    if (instruction->op == CJ_REDUCE) continue;
+    const uint16_t operands[3] = {instruction->a, instruction->b, instruction->c};
+    bool uniform = true, constant = true;
+    for (int j = 0; j < operand_count(instruction->op); j++) {
+      uniform = uniform && plan->registers[operands[j]].uniform;
+      constant = constant && plan->registers[operands[j]].constant;
+    }
+    if (instruction->op == CJ_BROADCAST && plan->tile_rows == 1) uniform = true;
+    dst->uniform = uniform && !dst->stored && !dst->whole;
+    dst->constant = dst->uniform && constant;
+  }
 }
 
 typedef struct {
@@ -247,18 +348,32 @@ static void release_slot(slot_pool *pool, planned_register *reg) {
   reg->permanent = true;  // released once
 }
 
+// Single values and row registers are small: each has a slot of its own.
+static void assign_small_slots(group_plan *plan) {
+  plan->row_slots = plan->uniform_slots = 0;
+  for (int i = 0; i < plan->group->register_count; i++) {
+    planned_register *reg = &plan->registers[i];
+    if (reg->slot != SLOT_UNSET || !(reg->uniform || reg->extent == CJ_ROW)) continue;
+    reg->slot = reg->uniform ? plan->uniform_slots++ : plan->row_slots++;
+    reg->permanent = true;
+  }
+}
+
 // Slots are recycled after a register's last use; a result may take the slot of
 // an operand that dies in its making if the elements are of one size.
 static int32_t assign_slots(group_plan *plan, int32_t *free_slots) {
   const cj_group *group = plan->group;
   slot_pool pool = {.free_slots = free_slots};
+  find_uniform(plan);
+  assign_small_slots(plan);
   for (int i = 0; i < group->load_count; i++) {
     planned_register *reg = &plan->registers[group->loads[i].reg];
     if (reg->slot == SLOT_UNSET) reg->slot = take_slot(&pool);
   }
-  for (int i = 0; i < group->instruction_count; i++)
-    if (group->instructions[i].op == CJ_CONSTANT)
-      plan->registers[group->instructions[i].dst].slot = take_slot(&pool);
+  for (int i = 0; i < group->instruction_count; i++) {
+    planned_register *dst = &plan->registers[group->instructions[i].dst];
+    if (group->instructions[i].op == CJ_CONSTANT && dst->slot == SLOT_UNSET) dst->slot = take_slot(&pool);
+  }
   for (int i = 0; i < group->instruction_count; i++) {
     const cj_instruction *instruction = &group->instructions[i];
     if (instruction->op == CJ_CONSTANT) continue;
@@ -286,14 +401,24 @@ static void plan_steps(group_plan *plan) {
     const cj_instruction *instruction = &group->instructions[i];
     if (instruction->op == CJ_CONSTANT) continue;
     planned_step *step = &plan->steps[plan->step_count++];
-    *step = (planned_step){
-        .dst = instruction->dst, .a = instruction->a, .b = instruction->b, .c = instruction->c};
+    const int count = operand_count(instruction->op);
+    *step = (planned_step){.opcode = instruction->op,
+                           .aux = instruction->aux,
+                           .constant = plan->registers[instruction->dst].constant,
+                           .dst = instruction->dst,
+                           .a = instruction->a,
+                           .b = count < 2 ? instruction->a : instruction->b,
+                           .c = count < 3 ? instruction->a : instruction->c};
     if (instruction->op == CJ_CAST) step->convert = level->cast[instruction->aux][instruction->type];
     else if (instruction->op == CJ_ROUND) step->convert = level->round[instruction->aux];
     else step->op = level->ops[instruction->op][instruction->type];
-    const int count = operand_count(instruction->op);
-    if (count < 2) step->b = step->a;
-    if (count < 3) step->c = step->a;
+    const uint16_t operands[3] = {step->a, step->b, step->c};
+    step->spreads = instruction->op != CJ_REDUCE;
+    for (int j = 0; j < 3; j++) {
+      const bool uniform = plan->registers[operands[j]].uniform;
+      step->masks[j] = uniform ? 0 : -1;
+      step->spreads = step->spreads && uniform;
+    }
   }
 }
 
@@ -310,15 +435,47 @@ static int64_t widest_register(const group_plan *plan) {
   return widest;
 }
 
-static void choose_tasks(group_plan *plan) {
-  const cj_group *group = plan->group;
-  const int64_t weight = group->load_count + group->store_count + group->instruction_count;
-  const int64_t tile_cost = plan->tile_rows * plan->tile_columns * weight;
-  const bool serial = plan->row_count * plan->column_count < SERIAL_COST / weight;
-  plan->tiles_per_task = serial ? plan->tiles : cj_max64(1, TASK_COST / tile_cost);
+static int64_t weight(const cj_group *group) {
+  return group->load_count + group->store_count + group->fold_count + group->instruction_count;
 }
 
-group_plan *cj_group_plan(const cj_group *group, void *const *slots) {
+// Rows of a task with folds: leaves of the tree times a power of two, from the shape alone.
+static int64_t fold_rows(const cj_group *group, int64_t rows, int64_t columns) {
+  int64_t span = CJ_LEAF_COLUMNS;
+  if (rows * columns < SERIAL_COST / weight(group)) span = rows;
+  while (cj_ceil_div(rows, span) > FOLD_TASKS || (span < rows && span * columns * weight(group) < TASK_COST))
+    span *= 2;
+  return span;
+}
+
+static void choose_tasks(group_plan *plan) {
+  const cj_group *group = plan->group;
+  const int64_t cost = weight(group), tile_cost = plan->tile_rows * plan->tile_columns * cost;
+  const bool serial = plan->row_count * plan->column_count < SERIAL_COST / cost;
+  plan->tiles_per_task = serial ? plan->tiles : cj_max64(1, TASK_COST / tile_cost);
+  if (group->fold_count > 0) {
+    const int64_t rows = plan->partials ? fold_rows(group, plan->row_count, plan->column_count) : plan->row_count;
+    plan->tiles_per_task = cj_ceil_div(rows, plan->tile_rows);
+  }
+  plan->tasks = cj_ceil_div(plan->tiles, plan->tiles_per_task);
+}
+
+static int64_t row_count(const cj_group *group) {
+  int64_t rows = 1;
+  for (int axis = 0; axis < group->rank - 1; axis++) rows *= group->extents[axis];
+  return rows;
+}
+
+int64_t cj_group_workspace(const cj_group *group) {
+  if (group->fold_count == 0) return 0;
+  const int64_t rows = row_count(group), columns = group->extents[group->rank - 1];
+  const int64_t tasks = cj_ceil_div(rows, fold_rows(group, rows, columns));
+  int64_t bytes = 0;
+  for (int i = 0; i < group->fold_count; i++) bytes += tasks * columns * cj_fold_bytes(&group->folds[i]);
+  return tasks > 1 ? bytes : 0;
+}
+
+group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *workspace) {
   const size_t registers = (size_t)group->register_count;
   const size_t accesses = (size_t)(group->load_count + group->store_count);
   const size_t steps = (size_t)group->instruction_count;
@@ -326,14 +483,15 @@ group_plan *cj_group_plan(const cj_group *group, void *const *slots) {
                        registers * (sizeof(planned_register) + sizeof(int32_t)) +
                        steps * sizeof(planned_step) + 64;
   group_plan *plan = cj_scratch(CJ_SCRATCH_PLAN, (int64_t)bytes);
-  *plan = (group_plan){.group = group, .row_count = 1};
+  if (!plan) abort();  // a few KiB
+  *plan = (group_plan){.group = group, .slots = slots, .partials = workspace};
   plan->loads = (planned_access *)(plan + 1);
   plan->stores = plan->loads + group->load_count;
   plan->steps = (planned_step *)(plan->stores + group->store_count);
   plan->registers = (planned_register *)(plan->steps + steps);
   int32_t *free_slots = (int32_t *)(plan->registers + registers);
   plan->column_count = group->extents[group->rank - 1];
-  for (int axis = 0; axis < group->rank - 1; axis++) plan->row_count *= group->extents[axis];
+  plan->row_count = row_count(group);
 
   find_lives(plan);
   plan->slot_bytes = widest_register(plan);

@@ -10,9 +10,12 @@
 
 enum { CJ_TYPE_COUNT = 5, CJ_DTYPE_COUNT = 10 };
 
-// dst[i] = op(a[i], b[i], c[i]) for i in 0..<n; unused operands may be null.
+// dst[i] = op(a[i & masks[0]], b[i & masks[1]], c[i & masks[2]]) for i in 0..<n; unused operands may
+// be null. A mask is -1, or 0 for an operand of CJ_UNIFORM_BYTES of one value again and again.
 // dst may be the same memory as an operand. Any alignment, any n.
-typedef void (*cj_tile_op)(int64_t n, void *dst, const void *a, const void *b, const void *c);
+typedef void (*cj_tile_op)(int64_t n, void *dst, const void *a, const void *b, const void *c,
+                           const int64_t *masks);
+enum { CJ_UNIFORM_BYTES = 128 };
 // dst[i] = converted src[i].
 typedef void (*cj_tile_convert)(int64_t n, void *dst, const void *src);
 
@@ -43,9 +46,10 @@ typedef struct {
 // Each of `rows` lines of n values (at most the row block), line_stride apart, to one value.
 typedef void (*cj_reduce_rows)(cj_reduction op, int64_t rows, int64_t n, int64_t line_stride,
                                const void *in, void *out);
-// rows x columns to columns; `readable` values may be read from `in` on.
-typedef void (*cj_reduce_columns)(cj_reduction op, int64_t rows, int64_t columns,
-                                  int64_t row_stride, int64_t readable, const void *in, void *out);
+// rows x columns combined into out's columns, row by row; `first`: the first row starts them.
+// `readable` values may be read from `in` on.
+typedef void (*cj_fold_columns)(cj_reduction op, int64_t rows, int64_t columns, int64_t row_stride,
+                                int64_t readable, const void *in, void *out, bool first);
 
 typedef struct {
   const char *name;
@@ -55,8 +59,9 @@ typedef struct {
   cj_tile_convert store[CJ_DTYPE_COUNT];  // compute type to memory
   cj_tile_convert round[CJ_DTYPE_COUNT];  // compute type to itself, by way of the dtype
   const cj_gemm_kernels *gemm_f32, *gemm_f64;
+  void (*stream)(int64_t bytes, void *dst, const void *src);  // past the caches
   cj_reduce_rows reduce_rows_f32, reduce_rows_f64;
-  cj_reduce_columns reduce_columns_f32, reduce_columns_f64;
+  cj_fold_columns fold_columns_f32, fold_columns_f64;
   // Philox words of blocks first..<first + count, four a block.
   void (*philox)(uint64_t key, uint64_t stream, uint64_t first, int64_t count, uint32_t *words);
   void (*uniform_f32)(int64_t n, const uint32_t *words, int32_t bits, float *out);
@@ -73,6 +78,22 @@ extern const cj_level cj_level_avx512;
 #endif
 
 const cj_level *cj_current_level(void);
+
+// Rows of a leaf of the tree by which columns are reduced (reduce.c).
+enum { CJ_LEAF_COLUMNS = 16 };
+// Each row of n float32 or float64 values to one, by the tree of cj_reduce.
+void cj_reduce_each_row(cj_reduction op, cj_dtype dtype, int64_t rows, int64_t n, const void *in, void *out);
+// a[i] = op(a[i], b[i]) for accumulators.
+void cj_combine(cj_reduction op, cj_dtype dtype, int64_t count, void *a, const void *b);
+// That tree above `count` accumulators of `columns` values, `stride` bytes apart; it ends in the first.
+void cj_combine_tree(cj_reduction op, cj_dtype dtype, int64_t count, int64_t columns, int64_t stride, char *sums);
+
+// After streaming stores, before others are told that they are done.
+static inline void cj_stream_fence(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_sfence();
+#endif
+}
 
 static inline int64_t cj_min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t cj_max64(int64_t a, int64_t b) { return a > b ? a : b; }

@@ -6,8 +6,8 @@
 // depends on the block's shape alone.
 
 #define COUNT ((int64_t)(sizeof(VEC) / sizeof(LANE)))
-#define CHAINS 8         // hides the latency of addition (3 or 4 cycles, two a cycle)
-#define NARROW_CHAINS 4  // of rows, where one vector holds all columns
+#define CHAINS 8  // hides the latency of addition (3 or 4 cycles, two a cycle)
+#define FEW 4     // vectors of columns whose sums stay in registers
 
 #define COMBINE(op, a, b)                                             \
   ((op) == CJ_SUM       ? (a) + (b)                                   \
@@ -100,34 +100,35 @@ static void NAME(reduce_rows)(cj_reduction op, int64_t rows, int64_t n, int64_t 
   }
 }
 
-// Columns of one vector. Lanes beyond `columns` are the next row's, read only
-// where there is memory to read, and dropped.
-INLINE void NAME(narrow_columns)(cj_reduction op, int64_t rows, int64_t columns, int64_t stride,
-                                 int64_t readable, const LANE *in, LANE *out) {
-  VEC sums[NARROW_CHAINS];
+// Rows added to the sums in `out`, each column in the order of rows; `first`: the first row
+// starts them. A few vectors of columns at a time, whose sums stay in registers. Lanes beyond
+// `columns` are the next row's, read only where there is memory to read, and dropped.
+INLINE void NAME(fold_few)(cj_reduction op, int vectors, int64_t rows, int64_t columns, int64_t stride,
+                           int64_t readable, const LANE *in, LANE *out, bool first) {
+  const int64_t rest = (columns - (vectors - 1) * COUNT) * (int64_t)sizeof(LANE);
+  VEC sums[FEW];
+  for (int64_t row = 0; row < rows; row++) {
+    const LANE *from = in + row * stride;
+    const bool whole = row * stride + vectors * COUNT <= readable;
 #pragma clang loop unroll(full)
-  for (int j = 0; j < NARROW_CHAINS; j++) sums[j] = (VEC)NAME(identity)(op);
-  int64_t row = 0;
-  for (; row + NARROW_CHAINS <= rows && (row + NARROW_CHAINS - 1) * stride + COUNT <= readable;
-       row += NARROW_CHAINS) {
+    for (int j = 0; j < vectors; j++) {
+      VEC value;
+      if (whole || j < vectors - 1) value = LOAD(VEC, from + j * COUNT);
+      else value = LOAD_SOME(VEC, from + j * COUNT, rest);
+      if (row > 0) sums[j] = NAME(combine)(op, sums[j], value);
+      else if (first) sums[j] = value;
+      else if (j < vectors - 1) sums[j] = NAME(combine)(op, LOAD(VEC, out + j * COUNT), value);
+      else sums[j] = NAME(combine)(op, LOAD_SOME(VEC, out + j * COUNT, rest), value);
+    }
+  }
 #pragma clang loop unroll(full)
-    for (int j = 0; j < NARROW_CHAINS; j++)
-      sums[j] = NAME(combine)(op, sums[j], LOAD(VEC, in + (row + j) * stride));
-  }
-  for (; row < rows; row++) {
-    VEC value = LOAD_SOME(VEC, in + row * stride, columns * (int64_t)sizeof(LANE));
-    VEC combined = NAME(combine)(op, sums[row % NARROW_CHAINS], value);
-    sums[row % NARROW_CHAINS] = combined;
-  }
-  VEC total = NAME(combine)(op, NAME(combine)(op, sums[0], sums[2]),
-                            NAME(combine)(op, sums[1], sums[3]));
-  STORE_SOME(out, total, columns * (int64_t)sizeof(LANE));
+  for (int j = 0; j < vectors - 1; j++) STORE(out + j * COUNT, sums[j]);
+  STORE_SOME(out + (vectors - 1) * COUNT, sums[vectors - 1], rest);
 }
 
-// A few rows at a time into the sums in `out`, each column in the order of rows:
-// memory is read along rows, as prefetching likes it.
-INLINE void NAME(add_rows_to)(cj_reduction op, int64_t rows, int64_t columns, int64_t stride,
-                              const LANE *in, LANE *out, bool first) {
+// Wide columns go along rows, as prefetching likes it.
+INLINE void NAME(fold_wide)(cj_reduction op, int64_t rows, int64_t columns, int64_t stride,
+                            const LANE *in, LANE *out, bool first) {
   for (int64_t column = 0; column < columns; column += COUNT) {
     VEC sum = first ? LOAD(VEC, in + column) : LOAD(VEC, out + column);
     for (int64_t row = first; row < rows; row++)
@@ -137,30 +138,35 @@ INLINE void NAME(add_rows_to)(cj_reduction op, int64_t rows, int64_t columns, in
 }
 
 INLINE void NAME(columns_of)(cj_reduction op, int64_t rows, int64_t columns, int64_t stride,
-                             int64_t readable, const LANE *in, LANE *out) {
+                             int64_t readable, const LANE *in, LANE *out, bool first) {
   enum { ROWS = 8 };
-  const int64_t wide = columns < 4 * COUNT ? 0 : columns / COUNT * COUNT;
+  const int64_t wide = columns <= FEW * COUNT ? 0 : columns / COUNT * COUNT;
   for (int64_t row = 0; wide > 0 && row < rows; row += ROWS) {
     const LANE *from = in + row * stride;
-    if (row > 0 && row + ROWS <= rows) NAME(add_rows_to)(op, ROWS, wide, stride, from, out, false);
-    else NAME(add_rows_to)(op, cj_min64(ROWS, rows - row), wide, stride, from, out, row == 0);
+    if (row > 0 && row + ROWS <= rows) NAME(fold_wide)(op, ROWS, wide, stride, from, out, false);
+    else NAME(fold_wide)(op, cj_min64(ROWS, rows - row), wide, stride, from, out, first && row == 0);
   }
-  for (int64_t column = wide; column < columns; column += COUNT)
-    NAME(narrow_columns)(op, rows, cj_min64(COUNT, columns - column), stride, readable - column,
-                         in + column, out + column);
+  const int64_t rest = columns - wide;
+  in += wide, out += wide, readable -= wide;
+  switch ((rest + COUNT - 1) / COUNT) {
+    case 1: NAME(fold_few)(op, 1, rows, rest, stride, readable, in, out, first); break;
+    case 2: NAME(fold_few)(op, 2, rows, rest, stride, readable, in, out, first); break;
+    case 3: NAME(fold_few)(op, 3, rows, rest, stride, readable, in, out, first); break;
+    case 4: NAME(fold_few)(op, 4, rows, rest, stride, readable, in, out, first); break;
+  }
 }
 
-static void NAME(reduce_columns)(cj_reduction op, int64_t rows, int64_t columns, int64_t stride,
-                                 int64_t readable, const void *in, void *out) {
+static void NAME(fold_columns)(cj_reduction op, int64_t rows, int64_t columns, int64_t stride,
+                               int64_t readable, const void *in, void *out, bool first) {
   switch (op) {
-    case CJ_SUM: NAME(columns_of)(CJ_SUM, rows, columns, stride, readable, in, out); break;
-    case CJ_PRODUCT: NAME(columns_of)(CJ_PRODUCT, rows, columns, stride, readable, in, out); break;
-    case CJ_MAX: NAME(columns_of)(CJ_MAX, rows, columns, stride, readable, in, out); break;
-    case CJ_MIN: NAME(columns_of)(CJ_MIN, rows, columns, stride, readable, in, out); break;
+    case CJ_SUM: NAME(columns_of)(CJ_SUM, rows, columns, stride, readable, in, out, first); break;
+    case CJ_PRODUCT: NAME(columns_of)(CJ_PRODUCT, rows, columns, stride, readable, in, out, first); break;
+    case CJ_MAX: NAME(columns_of)(CJ_MAX, rows, columns, stride, readable, in, out, first); break;
+    case CJ_MIN: NAME(columns_of)(CJ_MIN, rows, columns, stride, readable, in, out, first); break;
   }
 }
 
 #undef COUNT
 #undef COMBINE
 #undef CHAINS
-#undef NARROW_CHAINS
+#undef FEW

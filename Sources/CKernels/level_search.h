@@ -26,3 +26,15 @@ static bool nonfinite_16(int64_t n, const void *values, uint16_t exponent_mask) 
   for (int64_t i = 0; i < n; i++) found |= (v[i] & exponent_mask) == exponent_mask;
   return found != 0;
 }
+
+// Memory that is not read soon: written without being read first, and without driving out what is.
+static void stream(int64_t bytes, void *dst, const void *src) {
+  char *to = dst;
+  const char *from = src;
+  const int64_t head = cj_min64(bytes, -(intptr_t)dst & (LEVEL_BYTES - 1));
+  memcpy(to, from, (size_t)head);
+  int64_t i = head;
+  for (; i + LEVEL_BYTES <= bytes; i += LEVEL_BYTES)
+    __builtin_nontemporal_store(LOAD(vi, from + i), (vi *)(to + i));
+  memcpy(to + i, from + i, (size_t)(bytes - i));
+}

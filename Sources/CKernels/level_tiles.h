@@ -1,80 +1,89 @@
 // The loops behind the opcodes: one function for each opcode and compute type.
 // The last, partial vector of a tile goes through the same vector code, padded,
-// so an element's bits do not depend on where it stands.
+// so an element's bits do not depend on where it stands. An operand whose mask is
+// 0 is one vector of equal values, read again and again.
 
 #define TILE1(name, DT, DV, AT, AV, expression)                                              \
-  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc) {   \
+  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc,     \
+                   const int64_t *masks) {                                                   \
     enum { COUNT = sizeof(AV) / sizeof(AT) };                                                \
     DT *d = dst;                                                                             \
     const AT *ap = pa;                                                                       \
     int64_t i = 0;                                                                           \
+    const int64_t am = masks[0];                                                             \
     (void)pb, (void)pc;                                                                      \
     _Pragma("clang loop unroll_count(2)") for (; i + COUNT <= n; i += COUNT) {               \
-      AV a = LOAD(AV, ap + i);                                                               \
+      AV a = LOAD(AV, ap + (i & am));                                                        \
       STORE(d + i, ((DV)(expression)));                                                      \
     }                                                                                        \
     if (i < n) {                                                                             \
-      AV a = LOAD_SOME(AV, ap + i, (n - i) * (int64_t)sizeof(AT));                           \
+      AV a = LOAD_SOME(AV, ap + (i & am), (n - i) * (int64_t)sizeof(AT));                    \
       STORE_SOME(d + i, ((DV)(expression)), (n - i) * (int64_t)sizeof(DT));                  \
     }                                                                                        \
   }
 
 #define TILE2(name, DT, DV, AT, AV, expression)                                              \
-  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc) {   \
+  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc,     \
+                   const int64_t *masks) {                                                   \
     enum { COUNT = sizeof(AV) / sizeof(AT) };                                                \
     DT *d = dst;                                                                             \
     const AT *ap = pa, *bp = pb;                                                             \
     int64_t i = 0;                                                                           \
+    const int64_t am = masks[0], bm = masks[1];                                              \
     (void)pc;                                                                                \
     _Pragma("clang loop unroll_count(2)") for (; i + COUNT <= n; i += COUNT) {               \
-      AV a = LOAD(AV, ap + i), b = LOAD(AV, bp + i);                                         \
+      AV a = LOAD(AV, ap + (i & am)), b = LOAD(AV, bp + (i & bm));                           \
       STORE(d + i, ((DV)(expression)));                                                      \
     }                                                                                        \
     if (i < n) {                                                                             \
-      AV a = LOAD_SOME(AV, ap + i, (n - i) * (int64_t)sizeof(AT));                           \
-      AV b = LOAD_SOME(AV, bp + i, (n - i) * (int64_t)sizeof(AT));                           \
+      AV a = LOAD_SOME(AV, ap + (i & am), (n - i) * (int64_t)sizeof(AT));                    \
+      AV b = LOAD_SOME(AV, bp + (i & bm), (n - i) * (int64_t)sizeof(AT));                    \
       STORE_SOME(d + i, ((DV)(expression)), (n - i) * (int64_t)sizeof(DT));                  \
     }                                                                                        \
   }
 
 #define TILE3(name, T, V, AT, AV, expression)                                                \
-  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc) {   \
+  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc,     \
+                   const int64_t *masks) {                                                   \
     enum { COUNT = sizeof(V) / sizeof(T) };                                                  \
     T *d = dst;                                                                              \
     const AT *ap = pa;                                                                       \
     const T *bp = pb, *cp = pc;                                                              \
+    const int64_t am = masks[0], bm = masks[1], cm = masks[2];                               \
     int64_t i = 0;                                                                           \
     _Pragma("clang loop unroll_count(2)") for (; i + COUNT <= n; i += COUNT) {               \
-      AV a = LOAD(AV, ap + i);                                                               \
-      V b = LOAD(V, bp + i), c = LOAD(V, cp + i);                                            \
+      AV a = LOAD(AV, ap + (i & am));                                                        \
+      V b = LOAD(V, bp + (i & bm)), c = LOAD(V, cp + (i & cm));                              \
       STORE(d + i, ((V)(expression)));                                                       \
     }                                                                                        \
     if (i < n) {                                                                             \
-      AV a = LOAD_SOME(AV, ap + i, (n - i) * (int64_t)sizeof(AT));                           \
-      V b = LOAD_SOME(V, bp + i, (n - i) * (int64_t)sizeof(T));                              \
-      V c = LOAD_SOME(V, cp + i, (n - i) * (int64_t)sizeof(T));                              \
+      AV a = LOAD_SOME(AV, ap + (i & am), (n - i) * (int64_t)sizeof(AT));                    \
+      V b = LOAD_SOME(V, bp + (i & bm), (n - i) * (int64_t)sizeof(T));                       \
+      V c = LOAD_SOME(V, cp + (i & cm), (n - i) * (int64_t)sizeof(T));                       \
       STORE_SOME(d + i, ((V)(expression)), (n - i) * (int64_t)sizeof(T));                    \
     }                                                                                        \
   }
 
 // One element at a time, for what has no vector form.
 #define LANEWISE1(name, T, expression)                                                       \
-  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc) {   \
+  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc,     \
+                   const int64_t *masks) {                                                   \
     T *d = dst;                                                                              \
     const T *ap = pa;                                                                        \
     (void)pb, (void)pc;                                                                      \
     for (int64_t i = 0; i < n; i++) {                                                        \
-      T a = ap[i];                                                                           \
+      T a = ap[i & masks[0]];                                                                \
       d[i] = (expression);                                                                   \
     }                                                                                        \
   }
 #define LANEWISE2(name, T, expression)                                                       \
-  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc) {   \
+  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc,     \
+                   const int64_t *masks) {                                                   \
     T *d = dst;                                                                              \
     const T *ap = pa, *bp = pb;                                                              \
     (void)pc;                                                                                \
     for (int64_t i = 0; i < n; i++) {                                                        \
-      T a = ap[i], b = bp[i];                                                                \
+      T a = ap[i & masks[0]], b = bp[i & masks[1]];                                          \
       d[i] = (expression);                                                                   \
     }                                                                                        \
   }

@@ -10,7 +10,7 @@
 
 enum {
   LEAF_ROW = 1024,        // values of a leaf where inner is 1
-  LEAF_COLUMNS = 32,      // rows of a leaf where it is more
+  LEAF_COLUMNS = CJ_LEAF_COLUMNS,  // rows of a leaf where it is more
   CHUNK = 256,            // columns at a time: a leaf stays in L1
   TASK_ELEMENTS = 65536,  // of a task, when work is cut by shape
 };
@@ -44,8 +44,8 @@ static void leaf_floats(const reduction *job, cj_dtype dtype, int64_t rows, int6
   if (job->inner == 1)
     (wide ? level->reduce_rows_f64 : level->reduce_rows_f32)(job->op, 1, rows, 0, in, out);
   else
-    (wide ? level->reduce_columns_f64 : level->reduce_columns_f32)(job->op, rows, columns, stride,
-                                                                   readable, in, out);
+    (wide ? level->fold_columns_f64 : level->fold_columns_f32)(job->op, rows, columns, stride, readable, in,
+                                                               out, true);
 }
 
 static void leaf_direct(const reduction *job, int64_t rows, int64_t columns, int64_t readable,
@@ -127,7 +127,7 @@ static const leaf_function leaf_functions[CJ_DTYPE_COUNT][4] = {
   else COMBINE_LOOP(T, x < y ? x : y)
 
 // a = op(a, b), element by element.
-static void combine(cj_reduction op, cj_dtype dtype, int64_t count, void *a, const void *b) {
+void cj_combine(cj_reduction op, cj_dtype dtype, int64_t count, void *a, const void *b) {
   switch (dtype) {
     case CJ_FLOAT32: COMBINE_FLOATS(float) break;
     case CJ_FLOAT64: COMBINE_FLOATS(double) break;
@@ -162,17 +162,29 @@ static void reduce_node(const reduction *job, int64_t rows, int64_t columns, int
   reduce_node(job, left, columns, readable, in, out);
   reduce_node(job, rows - left, columns, readable - skipped,
               in + skipped * cj_dtype_bytes(job->dtype), right);
-  combine(job->op, job->partial, columns, out, right);
+  cj_combine(job->op, job->partial, columns, out, right);
 }
 
-// The same tree above the parallel subtrees.
-static void combine_spans(const reduction *job, int64_t spans, int64_t columns, char *partials) {
-  if (spans <= 1) return;
-  const int64_t left = left_rows(1, spans);
-  char *right = partials + left * job->inner * cj_dtype_bytes(job->partial);
-  combine_spans(job, left, columns, partials);
-  combine_spans(job, spans - left, columns, right);
-  combine(job->op, job->partial, columns, partials, right);
+void cj_combine_tree(cj_reduction op, cj_dtype dtype, int64_t count, int64_t columns, int64_t stride, char *sums) {
+  if (count <= 1) return;
+  const int64_t left = left_rows(1, count);
+  char *right = sums + left * stride;
+  cj_combine_tree(op, dtype, left, columns, stride, sums);
+  cj_combine_tree(op, dtype, count - left, columns, stride, right);
+  cj_combine(op, dtype, columns, sums, right);
+}
+
+void cj_reduce_each_row(cj_reduction op, cj_dtype dtype, int64_t rows, int64_t n, const void *in, void *out) {
+  const cj_level *level = cj_current_level();
+  if (n <= LEAF_ROW) {
+    (dtype == CJ_FLOAT64 ? level->reduce_rows_f64 : level->reduce_rows_f32)(op, rows, n, n, in, out);
+    return;
+  }
+  const reduction job = {.op = op, .dtype = dtype, .partial = dtype, .inner = 1, .leaf = LEAF_ROW,
+                         .reduce_leaf = leaf_direct, .level = level};
+  const int64_t bytes = cj_dtype_bytes(dtype);
+  for (int64_t row = 0; row < rows; row++)
+    reduce_node(&job, n, 1, n, (const char *)in + row * n * bytes, (char *)out + row * bytes);
 }
 
 static void write_result(const reduction *job, int64_t position, int64_t columns, const void *sums) {
@@ -225,7 +237,7 @@ static void combine_task(void *context, int64_t task) {
   const int64_t o = task / job->chunks, column = task % job->chunks * CHUNK;
   const int64_t columns = cj_min64(CHUNK, job->inner - column);
   char *partials = job->partials + (o * job->spans * job->inner + column) * cj_dtype_bytes(job->partial);
-  combine_spans(job, job->spans, columns, partials);
+  cj_combine_tree(job->op, job->partial, job->spans, columns, job->inner * cj_dtype_bytes(job->partial), partials);
   write_result(job, o * job->inner + column, columns, partials);
 }
 

@@ -11,6 +11,8 @@ public struct LoweringOptions: Sendable {
   /// Bytes of scratch that an operation's kernel wants, 0 for none. Nothing is allocated while a plan
   /// runs, so they are part of its memory.
   public var workspace: @Sendable (_ operation: any Operation, _ operands: [Placement]) -> Int
+  /// The same for a group.
+  public var groupWorkspace: @Sendable (FusedGroup) -> Int
 
   /// Operand `index` of `operation`, seen through `view`.
   public struct StridedOperand {
@@ -23,11 +25,13 @@ public struct LoweringOptions: Sendable {
 
   public init(
     fuses: Bool, acceptsStrided: @escaping @Sendable (StridedOperand) -> Bool,
-    workspace: @escaping @Sendable (_ operation: any Operation, _ operands: [Placement]) -> Int = { _, _ in 0 }
+    workspace: @escaping @Sendable (_ operation: any Operation, _ operands: [Placement]) -> Int = { _, _ in 0 },
+    groupWorkspace: @escaping @Sendable (FusedGroup) -> Int = { _ in 0 }
   ) {
     self.fuses = fuses
     self.acceptsStrided = acceptsStrided
     self.workspace = workspace
+    self.groupWorkspace = groupWorkspace
   }
 }
 
@@ -48,12 +52,10 @@ struct Lowering {
   private var placements: [[Placement?]]
   private var inputPlacements: [Placement] = []
   private var outputs: [Program.Output] = []
-  private let uses: [Int]
 
   init(_ graph: Graph, _ options: LoweringOptions) {
     self.graph = graph
     self.options = options
-    uses = graph.useCounts
     placements = graph.instructions.map { [Placement?](repeating: nil, count: $0.types.count) }
     for (index, type) in graph.inputs.enumerated() {
       buffers.append(Program.Buffer(byteCount: type.byteCount, home: .input(index)))
@@ -64,9 +66,15 @@ struct Lowering {
 
   mutating func run(_ work: inout WorkCount) {
     let plan = FusionPlan(graph, fuses: options.fuses, &work)
-    for members in plan.steps {
-      for member in members { work.visit(graph.instructions[member]) }
-      if plan.isFused[members[0]] { lowerGroup(members) } else { lowerInstruction(members[0], &work) }
+    for step in plan.steps {
+      switch step {
+      case .single(let position):
+        work.visit(graph.instructions[position])
+        lowerInstruction(position, &work)
+      case .group(let space, let members):
+        for member in members { work.visit(graph.instructions[member]) }
+        lowerGroup(space, members, plan)
+      }
     }
     outputs = graph.outputs.map { placeOutput($0) }
   }
@@ -254,41 +262,64 @@ struct Lowering {
 
   // MARK: Groups
 
-  private mutating func lowerGroup(_ members: [Int]) {
-    let shape = graph.instructions[members[0]].types.first.shape
-    var builder = GroupBuilder(space: shape)
+  private mutating func lowerGroup(_ space: Shape, _ members: [Int], _ plan: FusionPlan) {
+    var builder = GroupBuilder(space: space)
     var registers: [Int: Int32] = [:]
-    var insideUses: [Int: Int] = [:]
     var reads: [Placement] = []
-    for member in members {
-      let instruction = graph.instructions[member]
-      let arguments = instruction.operands.map { operand -> Int32 in
-        if operand.position >= 0, let register = registers[operand.instruction] {
-          insideUses[operand.instruction, default: 0] += 1
-          return register
-        }
-        let source = placement(operand)
-        if source.buffer != nil { reads.append(source) }
-        return builder.load(source)
-      }
-      let dtypes = instruction.operands.map { graph.type(of: $0).dtype }
-      guard let program = instruction.operation.scalarProgram(operands: dtypes, result: instruction.types.first.dtype)
-      else {
-        preconditionFailure("\(instruction.operation.name) is no elementwise operation")
-      }
-      registers[member] = builder.inline(program, arguments)
-    }
     var writes: [Int] = []
-    for member in members where uses[member] > insideUses[member, default: 0] {
-      let type = graph.instructions[member].types.first
-      let buffer = makeBuffer(type)
-      builder.store(registers[member] ?? 0, to: buffer, type.dtype)
-      place(member, contiguous(buffer, type))
-      writes.append(buffer)
+    for position in members {
+      guard case .member(let member) = plan.roles[position] else { continue }
+      let instruction = graph.instructions[position]
+      let type = instruction.types.first
+      let isRow = member.extent == .row
+      let reduction = instruction.operation as? Reduce
+      let arguments = zip(instruction.operands, member.sources).map { operand, source -> Int32 in
+        switch source {
+        case .register(let producer): return registers[producer] ?? 0
+        case .broadcast(let producer):
+          return builder.broadcast(registers[producer] ?? 0, graph.type(of: operand).dtype)
+        case .memory:
+          let placement = placement(operand)
+          if placement.buffer != nil { reads.append(placement) }
+          return builder.load(placement, rowShape: isRow && reduction == nil ? type.shape : nil)
+        }
+      }
+      let isRead = plan.isReadFromMemory[position]
+      let buffer = isRead ? makeBuffer(type) : nil
+      if let buffer {
+        place(position, contiguous(buffer, type))
+        writes.append(buffer)
+      }
+      if let reduction, member.extent == .fold {
+        if let buffer { builder.fold(reduction.kind, arguments[0], to: buffer, type.dtype) }
+        continue
+      }
+      let register =
+        if let reduction { builder.reduce(reduction.kind, arguments[0], type.dtype) } else {
+          builder.inline(scalarProgram(of: instruction), arguments, isRow: isRow)
+        }
+      registers[position] = register
+      if let buffer { builder.store(register, to: buffer, type.dtype, isRow: isRow) }
     }
-    append(
-      .group(builder.group(nodeCount: members.count)), reads: reads, writes: writes,
+    appendGroup(
+      builder.group(nodeCount: members.count), reads: reads, writes: writes,
       path: graph.instructions[members[members.count - 1]].path)
+  }
+
+  private mutating func appendGroup(_ group: FusedGroup, reads: [Placement], writes: [Int], path: ModulePath?) {
+    var group = group
+    let scratch = options.groupWorkspace(group)
+    group.workspace = scratch > 0 ? makeBuffer(byteCount: scratch) : nil
+    append(.group(group), reads: reads, writes: writes + (group.workspace.map { [$0] } ?? []), path: path)
+  }
+
+  private func scalarProgram(of instruction: Graph.Instruction) -> ScalarProgram {
+    let dtypes = instruction.operands.map { graph.type(of: $0).dtype }
+    guard let program = instruction.operation.scalarProgram(operands: dtypes, result: instruction.types.first.dtype)
+    else {
+      preconditionFailure("\(instruction.operation.name) is no elementwise operation")
+    }
+    return program
   }
 
   // MARK: Outputs

@@ -148,7 +148,7 @@ private struct ReplaceableLoads {
     for load in group.loads {
       guard let buffer = load.placement.buffer else { continue }
       if verdicts[buffer] == nil { order.append(buffer) }
-      let isWhole = load.placement.view.offset == 0 && load.strides == canonical
+      let isWhole = load.placement.view.offset == 0 && !load.isRow && load.strides == canonical
       let fits = count * load.placement.dtype.byteCount == program.buffers[buffer].byteCount
       verdicts[buffer] = (verdicts[buffer] ?? isFree(buffer)) && isWhole && fits
     }

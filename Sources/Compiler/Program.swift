@@ -1,5 +1,6 @@
 import CajalBase
 import CajalIR
+import CajalOperations
 
 /// What a backend runs: steps over buffers, with memory planned.
 public struct Program: Sendable {
@@ -109,26 +110,57 @@ public struct Placement: Sendable {
   public var isContiguous: Bool { buffer != nil && view.isContiguous }
 }
 
-/// Elementwise instructions over one iteration space.
+/// Instructions over one iteration space, whose last axis is the columns: one pass over memory.
 public struct FusedGroup: Sendable {
   public struct Load: Sendable {
     public var placement: Placement
     /// Strides along the axes of the space.
     public var strides: [Int]
+    /// Whether the register holds a value for each row; the last stride is 0 then.
+    public var isRow: Bool
   }
 
   public struct Store: Sendable {
     public var buffer: Int
     public var register: Int32
     public var dtype: DType
+    public var isRow: Bool
+  }
+
+  /// A register of the full space reduced over all rows.
+  public struct Fold: Sendable {
+    public var kind: Reduce.Kind
+    public var buffer: Int
+    public var register: Int32
+    public var dtype: DType
+  }
+
+  public enum Instruction: Hashable, Sendable {
+    case scalar(ScalarInstruction, isRow: Bool)
+    /// The register along the columns, to a value for each row.
+    case reduce(Reduce.Kind, ComputeType, Int32)
+    /// Row values at every column.
+    case broadcast(ComputeType, Int32)
   }
 
   public var space: Shape
   /// Load i writes register i.
   public var loads: [Load]
   /// Instruction j writes register loads.count + j.
-  public var instructions: [ScalarInstruction]
+  public var instructions: [Instruction]
   public var stores: [Store]
+  public var folds: [Fold]
+  /// What the folds need while the group runs: a buffer.
+  public var workspace: Int?
   /// Graph instructions in it.
   public var nodeCount: Int
+
+  /// Whether rows are anything but places in memory.
+  public var worksByRows: Bool {
+    !folds.isEmpty
+      || instructions.contains { instruction in
+        if case .scalar(_, let isRow) = instruction { return isRow }
+        return true
+      }
+  }
 }

@@ -29,14 +29,14 @@ func instruction(
   immediate: UInt64 = 0
 ) -> cj_instruction {
   cj_instruction(
-    op: UInt8(op.rawValue), type: UInt8(type.rawValue), aux: UInt8(aux), reserved: 0, dst: UInt16(dst),
+    op: UInt8(op.rawValue), type: UInt8(type.rawValue), aux: UInt8(aux), extent: 0, dst: UInt16(dst),
     a: UInt16(a), b: UInt16(b), c: UInt16(c), immediate: immediate)
 }
 
 func access(_ slot: Int, _ dtype: cj_dtype, _ reg: Int, offset: Int = 0, strides: [Int]) -> cj_access {
   var result = cj_access()
   result.slot = Int32(slot)
-  result.dtype = UInt16(dtype.rawValue)
+  result.dtype = UInt8(dtype.rawValue)
   result.reg = UInt16(reg)
   result.offset = Int64(offset)
   withUnsafeMutableBytes(of: &result.strides) { raw in
@@ -44,6 +44,9 @@ func access(_ slot: Int, _ dtype: cj_dtype, _ reg: Int, offset: Int = 0, strides
   }
   return result
 }
+
+/// An address for no folds: the kernels take none but in `folds` of `fold_count`.
+nonisolated(unsafe) private let noFolds = UnsafePointer(UnsafeMutablePointer<cj_fold>.allocate(capacity: 1))
 
 /// Runs a program over memory given as byte arrays, which it may change.
 func runGroup(
@@ -63,11 +66,11 @@ func runGroup(
           rank: Int32(extents.count), extents: (0, 0, 0, 0, 0, 0, 0, 0), load_count: Int32(loads.count),
           store_count: Int32(stores.count), instruction_count: Int32(instructions.count),
           register_count: Int32(registers), loads: loadList.baseAddress!, stores: storeList.baseAddress!,
-          instructions: list.baseAddress!)
+          instructions: list.baseAddress!, fold_count: 0, folds: noFolds)
         withUnsafeMutableBytes(of: &group.extents) { raw in
           for (axis, extent) in extents.enumerated() { raw.bindMemory(to: Int64.self)[axis] = Int64(extent) }
         }
-        memory.withUnsafeMutableBufferPointer { cj_group_run(&group, UnsafePointer($0.baseAddress!)) }
+        memory.withUnsafeMutableBufferPointer { cj_group_run(&group, UnsafePointer($0.baseAddress!), nil) }
       }
     }
   }

@@ -25,7 +25,9 @@ public final class CPUBackend: HostBackend {
   /// The kernels of a graph, for memory of the host.
   static func lower(_ graph: Graph, fuses: Bool) -> HostProgram {
     var work = WorkCount()
-    let options = LoweringOptions(fuses: fuses, acceptsStrided: acceptsStrided, workspace: HostKernels.workspace)
+    let options = LoweringOptions(
+      fuses: fuses, acceptsStrided: acceptsStrided, workspace: HostKernels.workspace,
+      groupWorkspace: { HostKernels.workspace($0) })
     return HostProgram(CajalCompiler.compile(graph, options, &work))
   }
 

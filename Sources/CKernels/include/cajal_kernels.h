@@ -75,7 +75,10 @@ void cj_memory_reset_peak(void);
 // a time; registers are tiles that stay in L1. Compute types are those below;
 // narrower dtypes are widened by loads and narrowed by stores, and CJ_ROUND
 // brings a register to the precision of a dtype in between, so that every node
-// rounds to its dtype even when fused.
+// rounds to its dtype even when fused. A register holds an element for every
+// point of the space, or one for every row (all axes but the last): reductions
+// along the columns lead from the first to the second, broadcasts back, and folds
+// reduce over the rows at the end. So softmax or a norm is one pass over memory.
 typedef enum { CJ_F32 = 0, CJ_F64 = 1, CJ_I32 = 2, CJ_I64 = 3, CJ_B8 = 4 } cj_type;
 // bool -> B8; uint8, int8, int16, int32 -> I32; int64 -> I64;
 // float16, bfloat16, float32 -> F32; float64 -> F64.
@@ -105,14 +108,20 @@ typedef enum {
   // logic: B8 (logical) and I32, I64 (bitwise)
   CJ_AND, CJ_OR, CJ_XOR, CJ_NOT,
   CJ_SELECT,  // dst (of `type`, any) = a (B8) ? b : c
+  // between rows and the space
+  CJ_REDUCE,     // dst (a row register) = a reduced along the columns; `aux`: cj_reduction, as cj_reduce
+                 // does it; F32, F64
+  CJ_BROADCAST,  // dst = a (a row register) at every column
   CJ_OPCODE_COUNT
 } cj_opcode;
+
+typedef enum { CJ_FULL = 0, CJ_ROW = 1 } cj_extent;  // what a register holds
 
 typedef struct {
   uint8_t op;        // cj_opcode
   uint8_t type;      // cj_type of the operation (for comparisons: of the operands)
   uint8_t aux;       // see above
-  uint8_t reserved;
+  uint8_t extent;    // cj_extent of dst
   uint16_t dst, a, b, c;  // registers
   uint64_t immediate;     // CJ_CONSTANT
 } cj_instruction;
@@ -121,11 +130,21 @@ typedef struct {
 // * stride) of the coordinates as I64: what iota is made of.
 typedef struct {
   int32_t slot;      // index into `slots`; -1: affine
-  uint16_t dtype;    // cj_dtype in memory
+  uint8_t dtype;     // cj_dtype in memory
+  uint8_t extent;    // cj_extent; CJ_ROW: the stride of the last axis is not used
   uint16_t reg;      // register loaded or stored
   int64_t offset;    // elements
   int64_t strides[CJ_MAX_RANK];  // elements per axis of the iteration space; 0 broadcasts; may be negative
 } cj_access;
+
+// A reduction over the rows: slot[column] = the full register `reg` (F32 or F64) reduced over all rows
+// as cj_reduce does it, rounded to `dtype`.
+typedef struct {
+  int32_t slot;
+  uint16_t reg;
+  uint8_t op;     // cj_reduction
+  uint8_t dtype;  // cj_dtype in memory
+} cj_fold;
 
 typedef struct {
   int32_t rank;                  // at least 1; the caller merges axes where it can
@@ -135,10 +154,14 @@ typedef struct {
   const cj_access *stores;       // stores never broadcast; a store may alias a load of the same
                                  // slot, offset and strides (in place)
   const cj_instruction *instructions;
+  int32_t fold_count;
+  const cj_fold *folds;
 } cj_group;
 
-// slots[i] is the base address of operand i. Runs on the pool.
-void cj_group_run(const cj_group *group, void *_Nullable const *_Nonnull slots);
+// slots[i] is the base address of operand i. Runs on the pool. workspace: at least cj_group_workspace
+// bytes, 64-byte aligned; NULL gives the same bits, on one thread.
+void cj_group_run(const cj_group *group, void *_Nullable const *_Nonnull slots, void *_Nullable workspace);
+int64_t cj_group_workspace(const cj_group *group);
 
 // ---------------------------------------------------------------- strided copies
 // dst[index . dst_strides] = src[index . src_strides], strides in elements (may be 0 for src,
