@@ -1,0 +1,118 @@
+"""A peer's process: reads a request a line, answers one line of JSON each.
+
+    {"do": "prepare", "work": NAME}    builds it, warms it up      {"checks": […]}
+    {"do": "sample", "seconds": S}     times it                    {"ms": […]}
+    {"do": "release"}                  forgets it                  {}
+
+The first line says which version answers, or that the framework is missing.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import sys
+import time
+
+from works import Work
+
+# A work is timed in samples of at least this long: the clock and the wait at the end cost nothing then.
+SAMPLE_SECONDS = 0.010
+# Training steps of which the losses are compared: one round of the batches. Adam magnifies roundings from step to step.
+CHECKED_STEPS = 8
+# Steps set going before one is waited for, as a training loop that shows its loss now and then.
+STEPS_A_READ = 10
+
+
+class Job:
+    """A work, ready to run.
+
+    step     sets one step going
+    wait     waits for what was set going, and reads the loss if there is one
+    checks   numbers that must agree with everybody's, each with what a difference is measured by
+    units    how often one step does the work
+    around   gives the context that steps run in
+    """
+
+    def __init__(self, step, wait, checks, units=1, around=contextlib.nullcontext):
+        self.step, self.wait, self.checks, self.units, self.around = step, wait, checks, units, around
+        self.steps = self.bursts = 1
+
+    def burst(self, count):
+        with self.around():
+            for _ in range(count):
+                self.step()
+            self.wait()
+
+    def warm(self, seconds=0.3):
+        """Runs for a while, and finds how many steps make a sample."""
+        self.burst(1)
+        start = time.perf_counter()
+        self.burst(1)
+        one = time.perf_counter() - start
+        # Long steps are waited for one by one.
+        self.steps = max(1, min(STEPS_A_READ, round(10 * SAMPLE_SECONDS / one)))
+        end, times = start + seconds, []
+        while time.perf_counter() < end or len(times) < 2:
+            start = time.perf_counter()
+            self.burst(self.steps)
+            times.append(time.perf_counter() - start)
+        self.bursts = max(1, int(SAMPLE_SECONDS / min(times)) + 1) if min(times) < SAMPLE_SECONDS else 1
+
+    def sample(self, seconds):
+        """Milliseconds a unit, one number a sample; the first, which wakes threads and fills caches, is left out."""
+        samples, end = [], time.perf_counter() + seconds
+        while len(samples) < 4 or time.perf_counter() < end:
+            start = time.perf_counter()
+            for _ in range(self.bursts):
+                self.burst(self.steps)
+            samples.append((time.perf_counter() - start) * 1e3 / (self.bursts * self.steps * self.units))
+        return samples[1:]
+
+
+def trained(step, read):
+    """The losses of the first steps: equal weights and data give equal losses."""
+    losses = []
+    for _ in range(CHECKED_STEPS):
+        step()
+        losses.append([read()] * 2)
+    return losses
+
+
+def serve(start):
+    """`start()` gives (version, {kind of work: function from a Work to a Job, or None})."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # frameworks print what they like
+
+    def answer(**fields):
+        answers.write(json.dumps(fields) + "\n")
+        answers.flush()
+
+    try:
+        version, makers = start()
+    except ImportError as error:
+        answer(missing=str(error))
+        return
+    answer(version=version)
+    job = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if request["do"] == "prepare":
+                job = None
+                work = Work(request["work"])
+                make = makers.get(work.kind)
+                job = make and make(work)
+                if job:
+                    job.warm()
+                    answer(checks=job.checks)
+                else:
+                    answer(unsupported=True)
+            elif request["do"] == "sample":
+                answer(ms=job.sample(request["seconds"]))
+            else:
+                job = None
+                gc.collect()
+                answer()
+        except Exception as error:  # told to whoever asked; the next work may do
+            answer(error=f"{type(error).__name__}: {error}"[:500])

@@ -1,0 +1,114 @@
+"""The works: their names, what a name means, how much it computes and moves, and the floor of its time.
+
+    gemm DTYPE MxKxN [ta|tb]           C = A·B; `ta`: A lies transposed in memory, as KxM; `tb`: B, as NxK
+    mlp W-W-… bN adam train            one step: forward, backward, Adam; relu between layers, cross-entropy
+    mlp W-W-… bN infer                 forward
+    elementwise tanh|chain8 COUNT      tanh(a·b + a); eight cheap functions, one behind the other
+    softmax|layernorm|rmsnorm|crossentropy ROWSxCOLUMNS train      forward and backward of one layer
+    vae INPUTS-HIDDEN-LATENT bN adam train
+    engine record|compile              Cajal alone: time a node
+"""
+
+import re
+
+ROWS = ["softmax", "layernorm", "rmsnorm", "crossentropy"]
+
+ALL = [
+    *(f"gemm f32 {n}x{n}x{n}" for n in (64, 512, 1024, 2048)),
+    "gemm f32 128x784x512",
+    *(f"gemm f32 {shape} {side}"
+      for shape in ("512x512x512", "1024x1024x1024", "2048x2048x2048", "128x784x512") for side in ("ta", "tb")),
+    *(f"gemm f32 {m}x4096x4096" for m in (1, 4, 8)),
+    *(f"gemm bf16 {n}x{n}x{n}" for n in (1024, 2048)),
+    "mlp 784-512-256-10 b128 adam train",
+    "mlp 64-32-10 b32 adam train",
+    "mlp 784-512-256-10 b1 infer",
+    *(f"elementwise tanh {count}" for count in (1000, 1_000_000, 16_000_000)),
+    "elementwise chain8 16000000",
+    *(f"{kind} 4096x1024 train" for kind in ROWS),
+    "vae 784-400-20 b128 adam train",
+    "engine record",
+    "engine compile",
+]
+
+
+class Work:
+    """A name, read."""
+
+    def __init__(self, name):
+        self.name = name
+        words = name.split()
+        self.kind = words[0]
+        numbers = [int(n) for n in re.split("[x-]", next((w for w in words[1:] if re.search(r"^\d", w)), "0"))]
+        if self.kind == "gemm":
+            self.dtype, (self.m, self.k, self.n) = words[1], numbers
+            self.transposes = (words[-1] == "ta", words[-1] == "tb")
+        elif self.kind in ("mlp", "vae"):
+            self.widths, self.trains = numbers, words[-1] == "train"
+            self.batch = next(int(w[1:]) for w in words if re.fullmatch(r"b\d+", w))
+        elif self.kind == "elementwise":
+            self.function, self.count = words[1], numbers[0]
+        elif self.kind in ROWS:
+            self.rows, self.columns = numbers
+        elif self.kind != "engine":
+            raise ValueError(f"no such work: {name}")
+
+    @property
+    def sets(self):
+        """Operand sets that a product takes in turn: 8, fewer where they would fill more than 64 MiB, at least 2."""
+        size = (2 if self.dtype == "bf16" else 4) * (self.m * self.k + self.k * self.n + self.m * self.n)
+        return max(2, min(8, (64 << 20) // size))
+
+    @property
+    def layers(self):
+        """Inputs and outputs of each layer."""
+        if self.kind == "mlp":
+            return list(zip(self.widths, self.widths[1:]))
+        inputs, hidden, latent = self.widths
+        return [(inputs, hidden), (hidden, latent), (hidden, latent), (latent, hidden), (hidden, inputs)]
+
+    def amounts(self):
+        """(floating-point operations of products, bytes that must move, how: `read` or `copy`, bytes they lie in)."""
+        if self.kind == "gemm":
+            size = (2 if self.dtype == "bf16" else 4) * (self.m * self.k + self.k * self.n + self.m * self.n)
+            return 2 * self.m * self.k * self.n, size, "read", size * self.sets
+        if self.kind in ("mlp", "vae"):
+            weights = [i * o for i, o in self.layers]
+            parameters = 4 * (sum(weights) + sum(o for _, o in self.layers))
+            if not self.trains:
+                return 2 * self.batch * sum(weights), parameters, "read", parameters
+            # Forward, the kernels' gradients, the inputs' gradients but for the first layer's.
+            products = 2 * self.batch * (3 * sum(weights) - weights[0])
+            # Adam reads the weight, its gradient and two averages, and writes three of them.
+            return products, 7 * parameters, "copy", 4 * parameters
+        if self.kind == "elementwise":
+            size = (3 if self.function == "tanh" else 2) * 4 * self.count
+            return 0, size, "copy", size
+        # Forward reads x and writes y, backward reads y and its gradient and writes that of x; a loss has
+        # neither y nor a gradient of it, only x once more. Row and column values are not counted.
+        array = 4 * self.rows * self.columns
+        return (0, 3 * array, "copy", 2 * array) if self.kind == "crossentropy" else (0, 5 * array, "copy", 4 * array)
+
+    def floor(self, peak):
+        """Milliseconds that no program beats by much: `peak(kind, bytes)` is what the machine does a second.
+
+        Products at the rate of multiply-adds; bytes at the rate of reading or copying in as large a working set.
+        One product is bound by the slower of the two; a training step does its products and then the update.
+        """
+        if self.kind == "engine":
+            return None
+        operations, moved, way, resident = self.amounts()
+        rate = "fma bf16" if self.kind == "gemm" and self.dtype == "bf16" else "fma f32"
+        compute = operations / peak(rate, 0) if operations else 0
+        memory = moved / peak(way, resident)
+        steps = self.kind in ("mlp", "vae") and self.trains
+        return 1e3 * (compute + memory if steps else max(compute, memory))
+
+    def rate(self, milliseconds):
+        """(what it did a second, its unit): GFLOP/s of products over more than eight rows, else GB/s."""
+        if self.kind == "engine":
+            return milliseconds * 1e3, "µs/node"
+        operations, size, _, _ = self.amounts()
+        if operations > 4 * size:
+            return operations / milliseconds / 1e6, "GFLOP/s"
+        return size / milliseconds / 1e6, "GB/s"

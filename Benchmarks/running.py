@@ -1,0 +1,271 @@
+"""Processes of several frameworks that take turns at works, and what comes of it."""
+
+import contextlib
+import json
+import os
+import select
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import works
+
+# Processes of each framework, and turns that each process takes at a work.
+PROCESSES, TURNS = 3, 3
+# Seconds: a turn's samples; a measurement of a peak; how long a peer may take to prepare a work or to sample it.
+SAMPLE, PEAK, PATIENCE = 0.2, 0.05, 45
+# How far losses and results may differ: float32's sums in another order, a few steps of Adam; bfloat16's rounding.
+TOLERANCE = {"f32": 5e-4, "bf16": 2e-2}
+# A working set beyond every cache.
+MEMORY = 512 << 20
+
+
+class Failure(Exception):
+    """Something to say and to end with."""
+
+
+class Worker:
+    """A process that prepares works and samples them."""
+
+    def __init__(self, name, command, arguments):
+        self.log = tempfile.TemporaryFile("w+")
+        self.name, self.is_alive = name, True
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=environment(arguments.threads),
+            start_new_session=True,  # Ctrl-C is for us: we say what there is, and end them
+            preexec_fn=lambda: stay_on_cpus(arguments.threads))
+        self.pending = b""
+
+    def greet(self):
+        """Waits for its first line, which names its version. All import their frameworks at once before."""
+        answer = self.read(PATIENCE)
+        self.version = answer.get("version", "")
+        if not self.version:
+            self.stop()
+        return answer
+
+    def ask(self, **request):
+        if not self.is_alive:
+            return {"error": "its process has ended"}
+        try:
+            self.process.stdin.write(json.dumps(request).encode() + b"\n")
+            self.process.stdin.flush()
+        except OSError:
+            return self.ended()
+        return self.read(PATIENCE)
+
+    def read(self, patience):
+        end = time.monotonic() + patience
+        while b"\n" not in self.pending:
+            ready, _, _ = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))
+            if not ready:
+                self.stop()
+                return {"error": f"took longer than {patience} s"}
+            more = os.read(self.process.stdout.fileno(), 1 << 16)
+            if not more:
+                return self.ended()
+            self.pending += more
+        line, _, self.pending = self.pending.partition(b"\n")
+        return json.loads(line)
+
+    def ended(self):
+        self.stop()
+        return {"error": f"its process ended: {self.last_words or self.process.returncode}"}
+
+    def stop(self):
+        if not self.is_alive:
+            return
+        self.is_alive = False
+        self.process.kill()
+        self.process.wait()
+        self.log.seek(0)
+        self.last_words = self.log.read()[-300:].strip()
+        for stream in (self.process.stdin, self.process.stdout, self.log):
+            with contextlib.suppress(OSError):
+                stream.close()
+
+
+def environment(threads):
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC")
+    return {
+        **os.environ, **{name: str(threads) for name in names},
+        "PYTHONDONTWRITEBYTECODE": "1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",  # no pool of compilers beside the timing
+    }
+
+
+def stay_on_cpus(threads):
+    """As many CPUs as threads, for everybody: XLA takes all it may. One of each core first."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    free = sorted(os.sched_getaffinity(0))
+    cores = {}
+    for cpu in free:
+        try:
+            with open(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list") as file:
+                cores.setdefault(file.read(), []).append(cpu)
+        except OSError:
+            cores[cpu] = [cpu]
+    order = sorted(free, key=lambda cpu: next(c.index(cpu) for c in cores.values() if cpu in c))
+    os.sched_setaffinity(0, order[:threads])
+
+
+class Result:
+    """What is known of one work."""
+
+    def __init__(self, name):
+        self.work = works.Work(name)
+        self.medians = {}  # of each turn, by framework
+        self.checks, self.failures, self.differences, self.left_out = {}, {}, {}, set()
+        self.floors = []
+
+    def add(self, framework, samples):
+        self.medians.setdefault(framework, []).append(statistics.median(samples))
+
+    def milliseconds(self, framework):
+        """The median of the lower half of the turns' medians: what disturbs a turn only makes it longer."""
+        medians = sorted(self.medians.get(framework, []))
+        return statistics.median(medians[:(len(medians) + 1) // 2]) if medians else None
+
+    def compare_checks(self, framework, checks):
+        """Equal work: whoever was first has set the numbers; Cajal is."""
+        self.checks.setdefault(framework, checks)
+        other, reference = next(iter(self.checks.items()))
+        if len(checks) != len(reference):
+            self.differences[framework] = float("inf")
+        for (a, size_a), (b, size_b) in zip(checks, reference):
+            size = max(abs(size_a), abs(size_b))
+            difference = abs(a - b) / size if size else abs(a - b)
+            # NaN is different from anything.
+            if not difference <= self.differences.get(framework, 0):
+                self.differences[framework] = difference if difference == difference else float("inf")
+
+    @property
+    def tolerance(self):
+        return TOLERANCE["bf16" if " bf16 " in self.work.name else "f32"]
+
+    def unequal(self):
+        return {name: size for name, size in self.differences.items() if size > self.tolerance}
+
+    def record(self):
+        """The line of `--json`; null where there is no number."""
+        cajal, pytorch = self.milliseconds("Cajal"), self.milliseconds("PyTorch")
+        peers = {name: self.milliseconds(name) for name in self.medians if name != "Cajal"}
+        best = min(peers, key=peers.get, default=None)
+        floor = min(self.floors, default=None)
+
+        def ratio(a, b):
+            return a / b if a and b else None
+
+        rate, unit = self.work.rate(cajal) if cajal else (None, None)
+        return {
+            "work": self.work.name, "cajal_ms": cajal, "pytorch_ms": pytorch, "ratio": ratio(pytorch, cajal),
+            "best_peer": best, "best_peer_ms": peers.get(best), "best_ratio": ratio(peers.get(best), cajal),
+            "floor_ms": floor, "floor_share": ratio(floor, cajal), "rate": rate, "unit": unit,
+            "peers_ms": peers, "differences": self.differences, "is_equal": not self.unequal(),
+            "failures": self.failures,
+        }
+
+
+class Run:
+    """All works, in several generations of processes."""
+
+    def __init__(self, names, commands, arguments):
+        self.commands, self.arguments = commands, arguments
+        self.results = [Result(name) for name in names]
+        self.versions, self.peaks, self.broken = {}, {}, {}
+        self.workers = []
+        self.begun = time.monotonic()
+
+    def go(self):
+        processes, turns = (1, 3) if self.arguments.quick else (PROCESSES, TURNS)
+        try:
+            for generation in range(processes):
+                self.start()
+                if generation == 0:
+                    self.measure_machine()
+                for index, result in enumerate(self.results):
+                    say_progress(
+                        f"process {generation + 1} of {processes}, work {index + 1} of {len(self.results)}: "
+                        f"{result.work.name} ({time.monotonic() - self.begun:.0f} s)")
+                    self.take_turns(result, turns)
+                self.stop()
+        finally:
+            self.stop()
+            say_progress("")
+
+    def start(self):
+        for name, command in self.commands.items():
+            self.workers.append(Worker(name, command, self.arguments))
+        for worker in list(self.workers):
+            answer = worker.greet()
+            if worker.is_alive:
+                self.versions[worker.name] = worker.version
+                continue
+            reason = answer.get("error") or answer.get("missing")
+            if worker.name == "Cajal":
+                raise Failure(f"cajal-benchmarks does not start: {reason}")
+            self.workers.remove(worker)
+            del self.commands[worker.name]
+            self.broken[worker.name] = reason
+
+    def stop(self):
+        for worker in self.workers:
+            worker.stop()
+        self.workers = []
+
+    def peak(self, kind, size, seconds=PEAK):
+        """What the machine does a second; the best of the run."""
+        cajal = self.workers[0]
+        rate = cajal.ask(do="peak", kind=kind, bytes=size, seconds=seconds).get("rate", 0)
+        self.peaks[kind, size] = max(self.peaks.get((kind, size), 0), rate)
+        return self.peaks[kind, size] or float("nan")
+
+    def measure_machine(self):
+        for kind in ("fma f32", "fma bf16"):
+            self.peak(kind, 0, 0.2)
+        for kind in ("read", "copy", "triad"):
+            self.peak(kind, MEMORY, 0.4)
+
+    def take_turns(self, result, turns):
+        result.floors.append(result.work.floor(self.peak))
+        seconds = 0.1 if self.arguments.quick else SAMPLE
+        ready = []
+        for index, worker in enumerate(self.workers):
+            if worker.name in result.left_out:
+                continue
+            answer = worker.ask(do="prepare", work=result.work.name)
+            if "checks" in answer:
+                result.compare_checks(worker.name, answer["checks"])
+                ready.append(worker)
+            else:
+                self.leave_out(index, worker, result, answer)
+        for _ in range(turns):
+            for worker in ready:
+                answer = worker.ask(do="sample", seconds=seconds)
+                if "ms" in answer:
+                    result.add(worker.name, answer["ms"])
+                else:
+                    self.leave_out(self.workers.index(worker), worker, result, answer)
+                    ready = [other for other in ready if other is not worker]
+        for worker in ready:
+            worker.ask(do="release")
+
+    def leave_out(self, index, worker, result, answer):
+        """Not asked for this work again; where its process ended, another one takes its place."""
+        result.left_out.add(worker.name)
+        if "error" in answer:
+            result.failures[worker.name] = answer["error"]
+        if not worker.is_alive:
+            self.workers[index] = Worker(worker.name, self.commands[worker.name], self.arguments)
+            self.workers[index].greet()
+
+
+def say_progress(text):
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K" + text)
+    elif text:
+        sys.stderr.write(text + "\n")
+    sys.stderr.flush()
