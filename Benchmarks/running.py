@@ -15,9 +15,11 @@ import works
 # Processes of each framework, and turns that each process takes at a work.
 PROCESSES, TURNS = 3, 3
 # Seconds: a turn's samples; a measurement of a peak; how long a peer may take to prepare a work or to sample it.
-SAMPLE, PEAK, PATIENCE = 0.2, 0.05, 45
+SAMPLE, PEAK, PATIENCE = 0.2, 0.1, 45
 # How far losses and results may differ: float32's sums in another order, a few steps of Adam; bfloat16's rounding.
 TOLERANCE = {"f32": 5e-4, "bf16": 2e-2}
+# CPUs that others may keep busy meanwhile before the output says so.
+DISTURBANCE = 0.1
 # A working set beyond every cache.
 MEMORY = 512 << 20
 
@@ -112,6 +114,44 @@ def stay_on_cpus(threads):
     os.sched_setaffinity(0, order[:threads])
 
 
+def median_of_lower_half(times):
+    """What disturbs a turn only makes it longer."""
+    return statistics.median(sorted(times)[:(len(times) + 1) // 2]) if times else None
+
+
+class Load:
+    """How many CPUs everybody but one process kept busy, while that one was asked."""
+
+    def __init__(self):
+        self.seconds = self.busy = 0.0
+
+    @property
+    def others(self):
+        return max(0, self.busy / self.seconds) if self.seconds else 0
+
+    @contextlib.contextmanager
+    def beside(self, process):
+        before = self.clocks(process)
+        yield
+        after = self.clocks(process)
+        if before and after:
+            self.seconds += after[0] - before[0]
+            self.busy += (after[1] - before[1]) - (after[2] - before[2])
+
+    @staticmethod
+    def clocks(process):
+        """Seconds: now, of all CPUs together, of the process; None where /proc does not tell."""
+        try:
+            with open("/proc/stat") as file:
+                user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+            with open(f"/proc/{process.pid}/stat") as file:
+                own = sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
+        except (OSError, ValueError):
+            return None
+        tick = os.sysconf("SC_CLK_TCK")
+        return time.monotonic(), (user + nice + system + irq + softirq + steal) / tick, own / tick
+
+
 class Result:
     """What is known of one work."""
 
@@ -119,15 +159,13 @@ class Result:
         self.work = works.Work(name)
         self.medians = {}  # of each turn, by framework
         self.checks, self.failures, self.differences, self.left_out = {}, {}, {}, set()
-        self.floors = []
+        self.floors, self.load = [], Load()
 
     def add(self, framework, samples):
         self.medians.setdefault(framework, []).append(statistics.median(samples))
 
     def milliseconds(self, framework):
-        """The median of the lower half of the turns' medians: what disturbs a turn only makes it longer."""
-        medians = sorted(self.medians.get(framework, []))
-        return statistics.median(medians[:(len(medians) + 1) // 2]) if medians else None
+        return median_of_lower_half(self.medians.get(framework, []))
 
     def compare_checks(self, framework, checks):
         """Equal work: whoever was first has set the numbers; Cajal is."""
@@ -154,7 +192,7 @@ class Result:
         cajal, pytorch = self.milliseconds("Cajal"), self.milliseconds("PyTorch")
         peers = {name: self.milliseconds(name) for name in self.medians if name != "Cajal"}
         best = min(peers, key=peers.get, default=None)
-        floor = min(self.floors, default=None)
+        floor = median_of_lower_half(self.floors)
 
         def ratio(a, b):
             return a / b if a and b else None
@@ -165,7 +203,7 @@ class Result:
             "best_peer": best, "best_peer_ms": peers.get(best), "best_ratio": ratio(peers.get(best), cajal),
             "floor_ms": floor, "floor_share": ratio(floor, cajal), "rate": rate, "unit": unit,
             "peers_ms": peers, "differences": self.differences, "is_equal": not self.unequal(),
-            "failures": self.failures,
+            "failures": self.failures, "other_cpus": round(self.load.others, 2),
         }
 
 
@@ -217,10 +255,9 @@ class Run:
         self.workers = []
 
     def peak(self, kind, size, seconds=PEAK):
-        """What the machine does a second; the best of the run."""
+        """What the machine does a second, now."""
         cajal = self.workers[0]
-        rate = cajal.ask(do="peak", kind=kind, bytes=size, seconds=seconds).get("rate", 0)
-        self.peaks[kind, size] = max(self.peaks.get((kind, size), 0), rate)
+        self.peaks[kind, size] = cajal.ask(do="peak", kind=kind, bytes=size, seconds=seconds).get("rate", 0)
         return self.peaks[kind, size] or float("nan")
 
     def measure_machine(self):
@@ -230,7 +267,8 @@ class Run:
             self.peak(kind, MEMORY, 0.4)
 
     def take_turns(self, result, turns):
-        result.floors.append(result.work.floor(self.peak))
+        if floor := result.work.floor(self.peak):
+            result.floors.append(floor)
         seconds = 0.1 if self.arguments.quick else SAMPLE
         ready = []
         for index, worker in enumerate(self.workers):
@@ -244,7 +282,8 @@ class Run:
                 self.leave_out(index, worker, result, answer)
         for _ in range(turns):
             for worker in ready:
-                answer = worker.ask(do="sample", seconds=seconds)
+                with result.load.beside(worker.process):
+                    answer = worker.ask(do="sample", seconds=seconds)
                 if "ms" in answer:
                     result.add(worker.name, answer["ms"])
                 else:

@@ -1,6 +1,7 @@
 // Each thread has its own part of the work; all begin a round together, and it
-// ends with the last. Stores go both ways, through the caches and past them,
-// and the faster way counts.
+// ends with the last. Of the rounds the faster half counts, by its median: what
+// disturbs a round only makes it longer. Stores go both ways, through the caches
+// and past them, and the faster way counts.
 
 #if defined(__linux__)
 #define _GNU_SOURCE
@@ -145,7 +146,11 @@ static plan plan_for(cj_peak peak, int64_t bytes) {
 
 // ---------------------------------------------------------------- rounds
 
-enum { MAX_THREADS = 256, PAGE = 2 << 20 };  // a huge page: address translation is not what is measured
+enum {
+  MAX_THREADS = 256,
+  MAX_ROUNDS = 1024,
+  PAGE = 2 << 20,  // a huge page: address translation is not what is measured
+};
 
 static double now(void) {
   struct timespec time;
@@ -157,7 +162,9 @@ typedef struct {
   kernel run;
   int64_t passes;  // calls a round
   double end;      // when the last round may begin
-  double began, best;
+  double began;
+  int32_t rounds;
+  double seconds[MAX_ROUNDS];  // what each round took
   _Atomic int32_t threads;  // INT32_MAX until all have started
   _Atomic int32_t arrived;
   _Atomic int64_t meetings;
@@ -185,9 +192,9 @@ static void meet(contest *c, void (*then)(contest *)) {
 static void begin(contest *c) { c->began = now(); }
 
 static void finish(contest *c) {
-  const double end = now(), seconds = end - c->began;
-  if (seconds < c->best) c->best = seconds;
-  if (end >= c->end) atomic_store(&c->is_over, true);
+  const double end = now();
+  c->seconds[c->rounds++] = end - c->began;
+  if (end >= c->end || c->rounds == MAX_ROUNDS) atomic_store(&c->is_over, true);
 }
 
 static void *compete(void *context) {
@@ -201,9 +208,14 @@ static void *compete(void *context) {
   return NULL;
 }
 
-// Calls a second of all threads together, in the best round.
-static double best_rate(kernel run, contestant *contestants, int32_t threads, int64_t passes, double seconds) {
-  contest c = {.run = run, .passes = passes, .threads = INT32_MAX, .best = 1e30, .end = now() + seconds};
+static int by_size(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+// Calls a second of all threads together.
+static double calls_a_second(kernel run, contestant *contestants, int32_t threads, int64_t passes, double seconds) {
+  contest c = {.run = run, .passes = passes, .threads = INT32_MAX, .end = now() + seconds};
   pthread_t others[MAX_THREADS];
   for (int32_t i = 0; i < threads; i++) contestants[i].contest = &c;
   int32_t running = 1;
@@ -211,7 +223,8 @@ static double best_rate(kernel run, contestant *contestants, int32_t threads, in
   atomic_store(&c.threads, running);
   compete(&contestants[0]);
   for (int32_t i = 1; i < running; i++) pthread_join(others[i], NULL);
-  return (double)(passes * running) / c.best;
+  qsort(c.seconds, (size_t)c.rounds, sizeof(double), by_size);
+  return (double)(passes * running) / c.seconds[c.rounds / 4];
 }
 
 static char *huge_pages(int64_t bytes) {
@@ -249,7 +262,7 @@ double cj_measure_peak(cj_peak peak, int64_t bytes, int32_t threads, double seco
   double best = 0;
   for (int way = 0; way < 2 && plan.ways[way]; way++) {
     const double share = plan.ways[1] ? seconds / 2 : seconds;
-    const double rate = plan.amount * best_rate(plan.ways[way], contestants, threads, passes, share);
+    const double rate = plan.amount * calls_a_second(plan.ways[way], contestants, threads, passes, share);
     if (rate > best) best = rate;
   }
   free(memory);

@@ -9,7 +9,7 @@ protocol Job {
   mutating func sample(seconds: Double) throws -> [Double]
 }
 
-/// A samples lasts at least this long: the clock and the wait at the end cost nothing then.
+/// A sample lasts at least this long: the clock and the wait at the end cost nothing then.
 let sampleSeconds = 0.010
 /// Steps set going before one is waited for, as a training loop that shows its loss now and then.
 private let stepsARead = 10
@@ -39,13 +39,13 @@ struct RepeatedJob: Job {
   }
 
   /// Training: `step` gives its loss, which is read now and then.
-  init(training step: @escaping () -> Tensor) throws {
+  static func training(_ step: @escaping () -> Tensor) throws -> RepeatedJob {
     let checks = try (0..<checkedSteps).map { _ in
       let loss = Double(try step().item())
       return [loss, loss]
     }
     var loss = step()
-    self.init(step: { loss = step() }, wait: { _ = try loss.item() }, checks: checks, units: 1)
+    return RepeatedJob(step: { loss = step() }, wait: { _ = try loss.item() }, checks: checks, units: 1)
   }
 
   private func burst(_ count: Int) throws {

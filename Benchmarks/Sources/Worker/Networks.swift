@@ -27,13 +27,13 @@ extension Work {
       }
     }
     let optimizer = Adam(learningRate: 1e-3)
-    return try RepeatedJob(training: {
+    return try RepeatedJob.training {
       let (x, y) = batches[count % batchCount]
       count += 1
       let (loss, gradients) = valueAndGradient(of: model) { softmaxCrossEntropy(model(x), y) }
       optimizer.update(model, gradients)
       return loss
-    })
+    }
   }
 
   /// `vae INPUTS-HIDDEN-LATENT bN adam train`.
@@ -45,13 +45,13 @@ extension Work {
       (unit(.input, $0, [batch, inputs]), signed(.noise, $0, [batch, latent], scale: 2))
     }
     var count = 0
-    return try RepeatedJob(training: {
+    return try RepeatedJob.training {
       let (x, noise) = batches[count % batchCount]
       count += 1
       let (loss, gradients) = valueAndGradient(of: model) { model.loss(x, noise: noise) }
       optimizer.update(model, gradients)
       return loss
-    })
+    }
   }
 }
 

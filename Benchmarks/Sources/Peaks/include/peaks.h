@@ -15,8 +15,8 @@ typedef enum {
 
 // What `threads` threads do together in a second: floating-point operations (two
 // a multiply-add), or bytes read and written of a working set of `bytes`, which
-// is gone over again and again and so lies in a cache if it fits one. The best
-// of rounds that take `seconds` in all; 0 if memory or threads cannot be had.
+// is gone over again and again and so lies in a cache if it fits one. Takes about
+// `seconds`; 0 if there is not so much memory.
 double cj_measure_peak(cj_peak peak, int64_t bytes, int32_t threads, double seconds);
 
 #endif
