@@ -7,6 +7,7 @@ import Foundation
 /// | `CAJAL_DEVICE` | where tensors are made: `cpu`, `reference`, `fake` | `cpu` |
 /// | `CAJAL_THREADS` | threads of the CPU backend | the CPUs this process may use |
 /// | `CAJAL_SIMD` | highest SIMD level: `baseline`, `avx2`, `avx512` | the machine's best |
+/// | `CAJAL_MEMORY_LIMIT` | the most memory that tensors of the host take: bytes, or `512M`, `8G` | the machine's, or its control group's |
 /// | `CAJAL_FUSION` | `0` runs every operation by itself | `1` |
 /// | `CAJAL_TRAP` | `1` stops at the site of the first bad operation | `0` |
 /// | `CAJAL_CHECK_NAN` | `1` evaluates each operation at once and names the first that made a NaN | `0` |
@@ -16,6 +17,8 @@ public struct Settings: Sendable, Hashable {
   public var device = "cpu"
   public var threads: Int?
   public var simd: String?
+  /// Bytes.
+  public var memoryLimit: Int?
   public var fusion = true
   public var trapsErrors = false
   public var checksNaN = false
@@ -30,6 +33,7 @@ public struct Settings: Sendable, Hashable {
     if let name = environment["CAJAL_DEVICE"], !name.isEmpty { device = name }
     if let text = environment["CAJAL_THREADS"], let count = Int(text), count > 0 { threads = count }
     if let name = environment["CAJAL_SIMD"], !name.isEmpty { simd = name }
+    memoryLimit = environment["CAJAL_MEMORY_LIMIT"].flatMap(Settings.byteCount)
     fusion = environment["CAJAL_FUSION"] != "0"
     trapsErrors = environment["CAJAL_TRAP"] == "1"
     checksNaN = environment["CAJAL_CHECK_NAN"] == "1"
@@ -43,4 +47,12 @@ public struct Settings: Sendable, Hashable {
 
   /// The settings of this process.
   public static let process = Settings(environment: ProcessInfo.processInfo.environment)
+
+  /// `"4096"`, `"512M"`, `"1.5G"` in bytes, with binary units (`K`, `M`, `G`, `T`); `nil` where it is no such number.
+  static func byteCount(_ text: String) -> Int? {
+    let units: [Character: Double] = ["K": 0x1p10, "M": 0x1p20, "G": 0x1p30, "T": 0x1p40]
+    let unit = text.last.flatMap { units[Character($0.uppercased())] }
+    guard let number = Double(unit == nil ? text : String(text.dropLast())), number > 0 else { return nil }
+    return Int(exactly: (number * (unit ?? 1)).rounded())
+  }
 }

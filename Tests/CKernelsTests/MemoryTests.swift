@@ -19,28 +19,6 @@ extension CKernels {
       }
     }
 
-    @Test func statisticsFollowAllocations() throws {
-      cj_memory_trim()
-      let before = cj_memory()
-      #expect(before.cached_bytes == 0)
-      let block = try #require(cj_allocate(1_000_000))
-      #expect(cj_memory().live_bytes == before.live_bytes + 1_000_000)
-      #expect(cj_memory().system_calls == before.system_calls + 1)
-      cj_memory_reset_peak()
-      #expect(cj_memory().peak_bytes == cj_memory().live_bytes)
-      cj_free(block, 1_000_000)
-      #expect(cj_memory().live_bytes == before.live_bytes)
-      #expect(cj_memory().peak_bytes == before.live_bytes + 1_000_000)
-      #expect(cj_memory().cached_bytes >= 1_000_000)
-      let again = try #require(cj_allocate(1_000_000))
-      #expect(again == block)
-      #expect(cj_memory().system_calls == before.system_calls + 1)
-      #expect(cj_memory().cached_bytes == 0)
-      cj_free(again, 1_000_000)
-      cj_memory_trim()
-      #expect(cj_memory().cached_bytes == 0)
-    }
-
     @Test func impossibleSizesGiveNothing() {
       #expect(cj_allocate(Int64.max) == nil)
       #expect(cj_allocate(-1) == nil)
@@ -48,13 +26,57 @@ extension CKernels {
       cj_free(nil, 10)
     }
 
-    @Test func sizesOfOneClassShareBlocks() throws {
-      cj_memory_trim()
-      let block = try #require(cj_allocate(1000))
-      cj_free(block, 1000)
-      let other = try #require(cj_allocate(1024))
-      #expect(other == block)
-      cj_free(other, 1024)
+    // In processes of their own: other tests allocate too, and the limit would hold for them.
+
+    @Test func statisticsFollowAllocations() async {
+      await #expect(processExitsWith: .success) {
+        cj_memory_trim()
+        let before = cj_memory()
+        #expect(before.cached_bytes == 0)
+        let block = try #require(cj_allocate(1_000_000))
+        #expect(cj_memory().live_bytes == before.live_bytes + 1_000_000)
+        #expect(cj_memory().system_calls == before.system_calls + 1)
+        cj_memory_reset_peak()
+        #expect(cj_memory().peak_bytes == cj_memory().live_bytes)
+        cj_free(block, 1_000_000)
+        #expect(cj_memory().live_bytes == before.live_bytes)
+        #expect(cj_memory().peak_bytes == before.live_bytes + 1_000_000)
+        #expect(cj_memory().cached_bytes >= 1_000_000)
+        let again = try #require(cj_allocate(1_000_000))
+        #expect(again == block)
+        #expect(cj_memory().system_calls == before.system_calls + 1)
+        #expect(cj_memory().cached_bytes == 0)
+        cj_free(again, 1_000_000)
+        cj_memory_trim()
+        #expect(cj_memory().cached_bytes == 0)
+      }
+    }
+
+    @Test func nothingIsAllocatedBeyondTheLimit() async {
+      await #expect(processExitsWith: .success) {
+        cj_memory_limit_set(10 << 20)
+        #expect(cj_memory().limit_bytes == 10 << 20)
+        #expect(cj_allocate(11 << 20) == nil)
+        let block = cj_allocate(6 << 20)
+        #expect(block != nil && cj_allocate(6 << 20) == nil)
+        cj_free(block, 6 << 20)
+        // What waits for the next allocation gives way.
+        let other = cj_allocate(8 << 20)
+        #expect(other != nil && cj_memory().cached_bytes == 0)
+        cj_free(other, 8 << 20)
+        cj_memory_limit_set(0)
+        #expect(cj_memory().limit_bytes == cj_memory_available())
+      }
+    }
+
+    @Test func sizesOfOneClassShareBlocks() async {
+      await #expect(processExitsWith: .success) {
+        let block = try #require(cj_allocate(1000))
+        cj_free(block, 1000)
+        let other = try #require(cj_allocate(1024))
+        #expect(other == block)
+        cj_free(other, 1024)
+      }
     }
   }
 }

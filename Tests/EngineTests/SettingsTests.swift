@@ -31,6 +31,24 @@ import Testing
     }
   }
 
+  @Test func theLimitOnMemoryIsAnError() async {
+    await #expect(processExitsWith: .success) {
+      setenv("CAJAL_MEMORY_LIMIT", "64M", 1)
+      guard case .failure(let error) = (Result { () throws(TensorError) in try Tensor.zeros([1 << 25]).evaluated() })
+      else { exit(2) }
+      guard error.kind == .memory else { exit(3) }
+      guard try Tensor.ones([1 << 20]).sum().item() == 0x1p20 else { exit(4) }
+    }
+  }
+
+  @Test(arguments: [
+    ("4096", 4096), ("512M", 512 << 20), ("1.5g", 3 << 29), ("2T", 2 << 40), ("", nil), ("G", nil), ("-1K", nil),
+    ("much", nil), ("nan", nil), ("1e300", nil),
+  ])
+  func limitsOnMemoryHaveUnits(text: String, bytes: Int?) {
+    #expect(Settings(environment: ["CAJAL_MEMORY_LIMIT": text]).memoryLimit == bytes)
+  }
+
   @Test func checkingForNaNChangesNoTraining() async throws {
     await #expect(processExitsWith: .success) {
       let (x, y) = makeBatch()

@@ -10,6 +10,7 @@ public final class CPUBackend: HostBackend {
 
   public init(_ settings: Settings = .process) {
     if let threads = settings.threads { cj_threads_set(Int32(clamping: threads)) }
+    if let limit = settings.memoryLimit { cj_memory_limit_set(Int64(limit)) }
     switch settings.simd {
     case "baseline": cj_simd_set(CJ_SIMD_BASELINE)
     case "avx2": cj_simd_set(CJ_SIMD_AVX2)

@@ -60,10 +60,13 @@ int32_t cj_threads_available(void);  // honours affinity and cgroup CPU limits
 void *_Nullable cj_allocate(int64_t bytes);
 void cj_free(void *_Nullable block, int64_t bytes);  // bytes as given to cj_allocate
 void cj_memory_trim(void);                           // gives cached blocks back
+void cj_memory_limit_set(int64_t bytes);             // the cap, cached blocks included; 0: what there is
+int64_t cj_memory_available(void);                   // honours cgroup memory limits
 typedef struct {
   int64_t live_bytes;    // allocated and not freed, as asked for
   int64_t peak_bytes;    // the most that live_bytes has been
   int64_t cached_bytes;  // kept for the next allocation
+  int64_t limit_bytes;   // the cap
   int64_t system_calls;  // blocks that had to come from the system
 } cj_memory_statistics;
 cj_memory_statistics cj_memory(void);
