@@ -68,39 +68,38 @@ class Work:
         return [(inputs, hidden), (hidden, latent), (hidden, latent), (latent, hidden), (hidden, inputs)]
 
     def amounts(self):
-        """(floating-point operations of products, bytes that must move, how: `read` or `copy`, bytes they lie in)."""
+        """(floating-point operations of products, bytes that must move, how: `read` or `copy`)."""
         if self.kind == "gemm":
-            size = (2 if self.dtype == "bf16" else 4) * (self.m * self.k + self.k * self.n + self.m * self.n)
-            return 2 * self.m * self.k * self.n, size, "read", size * self.sets
+            size = 2 if self.dtype == "bf16" else 4
+            return 2 * self.m * self.k * self.n, size * (self.m * self.k + self.k * self.n + self.m * self.n), "read"
         if self.kind in ("mlp", "vae"):
             weights = [i * o for i, o in self.layers]
             parameters = 4 * (sum(weights) + sum(o for _, o in self.layers))
             if not self.trains:
-                return 2 * self.batch * sum(weights), parameters, "read", parameters
+                return 2 * self.batch * sum(weights), parameters, "read"
             # Forward, the kernels' gradients, the inputs' gradients but for the first layer's.
             products = 2 * self.batch * (3 * sum(weights) - weights[0])
             # Adam reads the weight, its gradient and two averages, and writes three of them.
-            return products, 7 * parameters, "copy", 4 * parameters
+            return products, 7 * parameters, "copy"
         if self.kind == "elementwise":
-            size = (3 if self.function == "tanh" else 2) * 4 * self.count
-            return 0, size, "copy", size
+            return 0, (3 if self.function == "tanh" else 2) * 4 * self.count, "copy"
         # Forward reads x and writes y, backward reads y and its gradient and writes that of x; a loss has
         # neither y nor a gradient of it, only x once more. Row and column values are not counted.
-        array = 4 * self.rows * self.columns
-        return (0, 3 * array, "copy", 2 * array) if self.kind == "crossentropy" else (0, 5 * array, "copy", 4 * array)
+        return 0, (3 if self.kind == "crossentropy" else 5) * 4 * self.rows * self.columns, "copy"
 
     def floor(self, peak):
         """Milliseconds that no program beats by much: `peak(kind, bytes)` is what the machine does a second.
 
-        Products at the rate of multiply-adds; bytes at the rate of reading or copying in as large a working set.
-        One product is bound by the slower of the two; a training step does its products and then the update.
+        Products at the rate of multiply-adds; bytes at the rate of reading or copying as many over and over
+        again, for a product as many as all its operand sets have. One product is bound by the slower of the
+        two; a training step does its products and then the update.
         """
         if self.kind == "engine":
             return None
-        operations, moved, way, resident = self.amounts()
+        operations, moved, way = self.amounts()
         rate = "fma bf16" if self.kind == "gemm" and self.dtype == "bf16" else "fma f32"
         compute = operations / peak(rate, 0) if operations else 0
-        memory = moved / peak(way, resident)
+        memory = moved / peak(way, moved * self.sets if self.kind == "gemm" else moved)
         steps = self.kind in ("mlp", "vae") and self.trains
         return 1e3 * (compute + memory if steps else max(compute, memory))
 
@@ -108,7 +107,7 @@ class Work:
         """(what it did a second, its unit): GFLOP/s of products over more than eight rows, else GB/s."""
         if self.kind == "engine":
             return milliseconds * 1e3, "µs/node"
-        operations, size, _, _ = self.amounts()
+        operations, size, _ = self.amounts()
         if operations > 4 * size:
             return operations / milliseconds / 1e6, "GFLOP/s"
         return size / milliseconds / 1e6, "GB/s"
