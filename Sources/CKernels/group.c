@@ -164,7 +164,7 @@ static void load(tile_state *state, int index) {
   const int64_t offset = state->offsets[index], count = element_count(state, (cj_extent)access->extent);
   void **reg = &state->registers[access->reg];
   if (planned->kind == ACCESS_UNIFORM) {
-    if (!state->plan->registers[access->reg].constant) load_uniform(planned, offset, *reg);
+    load_uniform(planned, offset, *reg);
     return;
   }
   if (planned->kind == ACCESS_DIRECT) {
@@ -223,11 +223,23 @@ static void broadcast(const tile_state *state, cj_type type, char *dst, const ch
     fill(bytes, state->columns, dst + row * state->columns * bytes, rows + row * bytes);
 }
 
+enum { VECTOR_MOST = 16 };  // elements of the widest vector of 4-byte lanes
+
+static int64_t whole_vectors(int64_t count) { return cj_ceil_div(count, VECTOR_MOST) * VECTOR_MOST; }
+
+// Elements that a step computes: in slots of single and row values more than are wanted, since the
+// last, partial vector of a loop is the slow one.
+static int64_t step_count(const tile_state *state, const planned_step *step, const planned_register *to) {
+  if (to->uniform) return VECTOR_MOST;
+  if (step->spreads) return 1;
+  return to->extent == CJ_ROW ? whole_vectors(state->rows) : state->rows * state->columns;
+}
+
 static void run_step(const tile_state *state, const planned_step *step) {
   const planned_register *to = &state->plan->registers[step->dst];
   void *dst = state->registers[step->dst];
   const void *a = state->registers[step->a], *b = state->registers[step->b], *c = state->registers[step->c];
-  const int64_t count = step->spreads ? 1 : element_count(state, to->extent);
+  const int64_t count = step_count(state, step, to);
   if (step->op) {
     step->op(count, dst, a, b, c, step->masks);
   } else if (step->convert) {
@@ -244,18 +256,36 @@ static void run_step(const tile_state *state, const planned_step *step) {
   else if (step->spreads) fill(cj_type_bytes(to->type), element_count(state, to->extent), dst, dst);
 }
 
+// What the next tile reads in place, asked for a little in each step of this one: tiles are too short
+// for the hardware to see where reading goes, and all at once would be waited for.
+static void prefetch_next(const tile_state *state, int64_t step) {
+  const group_plan *plan = state->plan;
+  for (int i = 0; i < plan->group->load_count; i++) {
+    const planned_access *planned = &plan->loads[i];
+    if (!planned->prefetched) continue;
+    const int64_t first = state->offsets[i] + state->rows * state->columns + step * plan->prefetched;
+    const char *from = planned->base + first * planned->bytes, *end = from + plan->prefetched * planned->bytes;
+    for (; from < end; from += 64) __builtin_prefetch(from);
+  }
+}
+
 static void run_tile(tile_state *state) {
   const group_plan *plan = state->plan;
   const cj_group *group = plan->group;
-  for (int i = 0; i < group->load_count; i++) load(state, i);
+  for (int i = 0; i < group->load_count; i++)
+    if (!plan->registers[group->loads[i].reg].constant) load(state, i);
   for (int i = 0; i < group->store_count; i++) {
     const planned_access *planned = &plan->stores[i];
     if (planned->kind == ACCESS_DIRECT)
       state->registers[group->stores[i].reg] =
           planned->base + state->offsets[group->load_count + i] * planned->bytes;
   }
-  for (int i = 0; i < plan->step_count; i++)
-    if (!plan->steps[i].constant) run_step(state, &plan->steps[i]);
+  int64_t active = 0;
+  for (int i = 0; i < plan->step_count; i++) {
+    if (plan->steps[i].constant) continue;
+    if (plan->prefetches) prefetch_next(state, active++);
+    run_step(state, &plan->steps[i]);
+  }
   for (int i = 0; i < group->store_count; i++) store(state, i);
 }
 
@@ -345,8 +375,9 @@ typedef struct {
 
 static task_layout lay_out(const group_plan *plan, int64_t fold_depth) {
   const cj_group *group = plan->group;
-  task_layout at = {.slot = in_lines(plan->tile_rows * plan->tile_columns * plan->slot_bytes),
-                    .row_slot = in_lines(plan->tile_rows * 8)};
+  // A line apart from a power of two, or all slots would compete for the same places in L1.
+  task_layout at = {.slot = in_lines(plan->tile_rows * plan->tile_columns * plan->slot_bytes) + 64,
+                    .row_slot = whole_vectors(plan->tile_rows) * 8};
   at.rows_at = (plan->slot_count + 1) * at.slot;  // the last is `raw`
   at.uniform_at = at.rows_at + plan->row_slots * at.row_slot;
   at.accumulators_at = at.uniform_at + plan->uniform_slots * CJ_UNIFORM_BYTES;
@@ -370,10 +401,12 @@ static void start_constants(tile_state *state) {
     const int64_t count = reg->extent == CJ_ROW ? plan->tile_rows : tile;
     fill(bytes, reg->uniform ? CJ_UNIFORM_BYTES / bytes : count, state->registers[instruction->dst], &bits);
   }
+  state->rows = plan->tile_rows;
+  state->columns = plan->tile_columns;
   for (int i = 0; i < group->load_count; i++) {
-    const cj_access *access = &group->loads[i];
-    if (plan->registers[access->reg].constant)
-      load_uniform(&plan->loads[i], access->offset, state->registers[access->reg]);
+    if (!plan->registers[group->loads[i].reg].constant) continue;
+    state->offsets[i] = group->loads[i].offset;
+    load(state, i);
   }
   for (int i = 0; i < plan->step_count; i++)
     if (plan->steps[i].constant) run_step(state, &plan->steps[i]);

@@ -22,6 +22,7 @@ typedef struct {
   access_kind kind;
   bool affine;
   bool repeats;  // a tile at the same offset holds the same values: loaded once
+  bool prefetched;
   uint8_t bytes;  // of an element in memory
   cj_type type;
   cj_tile_convert convert;
@@ -43,7 +44,7 @@ typedef struct {
   cj_type type;
   cj_extent extent;
   bool uniform;    // one value a tile, CJ_UNIFORM_BYTES of it
-  bool constant;   // uniform, and the same in every tile
+  bool constant;   // the same in every tile: made once a task
   bool whole;      // read where one value will not do: reduced or folded
   bool permanent;  // the slot is not recycled
   bool stored;     // some store or fold takes it
@@ -64,7 +65,8 @@ typedef struct {
   int64_t tile_rows, tile_columns;        // of a tile
   int64_t row_tiles, column_tiles, tiles;
   int64_t tiles_per_task, tasks;
-  bool streams;
+  bool streams, prefetches;
+  int64_t prefetched;                     // elements of the next tile asked for in each step
   char *partials;                         // of the folds: [fold][task][column]
 } group_plan;
 

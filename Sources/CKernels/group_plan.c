@@ -15,6 +15,8 @@ enum {
   TASK_COST = 256 * 1024,      // elements times (instructions + accesses) of a task
   SERIAL_COST = 64 * 1024,     // below, waking the pool costs more than it saves
   FOLD_TASKS = 64,             // at most: each leaves a row of partial results
+  PREFETCH_STEPS = 4,          // with fewer the hardware follows by itself
+  PREFETCH_BYTES = 512 << 10,  // of an operand: what is less lies in the L2 cache
   STREAM_BYTES = 16 << 20,     // stored in all: beyond, results are gone from the caches before they are read
 };
 
@@ -150,7 +152,7 @@ static bool repeats(const group_plan *plan, const cj_access *access) {
   const cj_group *group = plan->group;
   if (access->extent == CJ_ROW) return false;
   const bool flat = access->strides[group->rank - 1] == 0;
-  if (plan->tile_rows == 1) return flat;
+  if (plan->tile_rows == 1 && flat) return true;
   return outer_strides_are_zero(group, access) &&
          (flat || plan->tile_columns == plan->column_count);
 }
@@ -175,8 +177,9 @@ static void plan_access(group_plan *plan, const cj_access *access, void *const *
     planned->bytes = (uint8_t)cj_dtype_bytes(dtype);
     planned->base = slots[access->slot];
     planned->convert = converts[dtype];
-    if (is_contiguous(plan, access))
-      planned->kind = planned->bytes == cj_type_bytes(planned->type) ? ACCESS_DIRECT : ACCESS_CONTIGUOUS;
+    // Row values are few: they have slots, where whole vectors may be read and written.
+    const bool fits = planned->bytes == cj_type_bytes(planned->type) && access->extent == CJ_FULL;
+    if (is_contiguous(plan, access)) planned->kind = fits ? ACCESS_DIRECT : ACCESS_CONTIGUOUS;
   }
 }
 
@@ -253,6 +256,8 @@ static void plan_loads(group_plan *plan, void *const *slots) {
     }
     if (planned->kind == ACCESS_DIRECT && must_copy(plan, i)) planned->kind = ACCESS_CONTIGUOUS;
     planned->repeats = planned->kind == ACCESS_ROWS && repeats(plan, access);
+    reg->constant =
+        planned->repeats && plan->tile_columns == plan->column_count && outer_strides_are_zero(group, access);
     reg->permanent = planned->repeats;
     if (planned->kind == ACCESS_DIRECT) reg->slot = -1;
   }
@@ -329,7 +334,8 @@ static void find_uniform(group_plan *plan) {
     }
     if (instruction->op == CJ_BROADCAST && plan->tile_rows == 1) uniform = true;
     dst->uniform = uniform && !dst->stored && !dst->whole;
-    dst->constant = dst->uniform && constant;
+    dst->constant = constant && (dst->uniform || (dst->extent == CJ_FULL && dst->slot != -1));
+    dst->permanent = dst->permanent || dst->constant;
   }
 }
 
@@ -372,12 +378,12 @@ static int32_t assign_slots(group_plan *plan, int32_t *free_slots) {
   }
   for (int i = 0; i < group->instruction_count; i++) {
     planned_register *dst = &plan->registers[group->instructions[i].dst];
-    if (group->instructions[i].op == CJ_CONSTANT && dst->slot == SLOT_UNSET) dst->slot = take_slot(&pool);
+    if (dst->permanent && dst->slot == SLOT_UNSET) dst->slot = take_slot(&pool);
   }
   for (int i = 0; i < group->instruction_count; i++) {
     const cj_instruction *instruction = &group->instructions[i];
-    if (instruction->op == CJ_CONSTANT) continue;
     planned_register *dst = &plan->registers[instruction->dst];
+    if (dst->permanent && dst->extent == CJ_FULL && !dst->uniform) continue;
     const uint16_t operands[3] = {instruction->a, instruction->b, instruction->c};
     const int count = operand_count(instruction->op);
     for (int pass = 0; pass < 2; pass++) {
@@ -460,6 +466,20 @@ static void choose_tasks(group_plan *plan) {
   plan->tasks = cj_ceil_div(plan->tiles, plan->tiles_per_task);
 }
 
+static void choose_prefetches(group_plan *plan) {
+  for (int i = 0; i < plan->group->load_count; i++) {
+    planned_access *planned = &plan->loads[i];
+    const bool contiguous = planned->kind == ACCESS_DIRECT || planned->kind == ACCESS_CONTIGUOUS;
+    planned->prefetched = contiguous && is_dense(plan->group, &plan->group->loads[i]) &&
+                          plan->row_count * plan->column_count * planned->bytes >= PREFETCH_BYTES;
+    plan->prefetches = plan->prefetches || planned->prefetched;
+  }
+  int64_t active = 0;
+  for (int i = 0; i < plan->step_count; i++) active += !plan->steps[i].constant;
+  plan->prefetched = plan->tile_rows * plan->tile_columns / cj_max64(1, active) + 1;
+  plan->prefetches = plan->prefetches && active >= PREFETCH_STEPS;
+}
+
 static int64_t row_count(const cj_group *group) {
   int64_t rows = 1;
   for (int axis = 0; axis < group->rank - 1; axis++) rows *= group->extents[axis];
@@ -510,5 +530,6 @@ group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *works
   }
   plan_steps(plan);
   choose_tasks(plan);
+  choose_prefetches(plan);
   return plan;
 }

@@ -14,8 +14,8 @@ import CajalOperations
     while let merged = mergedView(current, rewriter) { current = merged }
     if let same = unchanged(current, rewriter) {
       rewriter.replace(with: same)
-    } else if let reduction = current.operation as? Reduce, !isRun(reduction.axes) {
-      emitAdjacent(reduction, current, &rewriter)
+    } else if let reduction = current.operation as? Reduce {
+      emitCanonical(reduction, current, &rewriter)
     } else {
       rewriter.emit(current)
     }
@@ -45,7 +45,7 @@ private func neutral(_ function: ElementwiseFunction, _ instruction: Graph.Instr
   .Reference?
 {
   func isLiteral(_ index: Int, _ number: Double) -> Bool {
-    (rewriter.definition(instruction.operands[index])?.operation as? Constant)?.scalar.double == number
+    rewriter.literal(instruction.operands[index])?.scalar.double == number
   }
   func whole(_ index: Int) -> Graph.Reference? {
     let operand = instruction.operands[index]
@@ -67,7 +67,7 @@ private func neutral(_ function: ElementwiseFunction, _ instruction: Graph.Instr
 
 /// x − (+0) is x for every x; x − (−0) turns −0 into +0.
 private func isPositiveZero(_ reference: Graph.Reference, _ rewriter: Rewriter) -> Bool {
-  guard let constant = rewriter.definition(reference)?.operation as? Constant else { return false }
+  guard let constant = rewriter.literal(reference) else { return false }
   return constant.scalar.double == 0 && constant.scalar.double.sign == .plus
 }
 
@@ -83,6 +83,31 @@ private func mergedView(_ instruction: Graph.Instruction, _ rewriter: Rewriter) 
     }
   guard let operation else { return nil }
   return Graph.Instruction(operation, [inner.operands[0]], types: instruction.types, path: instruction.path)
+}
+
+/// Reductions in the form that fuses: the last axis by itself, so that it runs with what leads to it,
+/// and the rest side by side.
+private func emitCanonical(_ reduction: Reduce, _ instruction: Graph.Instruction, _ rewriter: inout Rewriter) {
+  let type = rewriter.result.type(of: instruction.operands[0])
+  if let last = reduction.axes.last, reduction.axes.count > 1, reducesAlone(axis: last, type) {
+    let rows = rewriter.add(
+      Graph.Instruction(
+        Reduce(reduction.kind, axes: [last]), instruction.operands,
+        types: ResultTypes(type.shape.reduced(over: [last], keepingAxes: false), type.dtype), path: instruction.path))
+    let rest = Reduce(reduction.kind, axes: Array(reduction.axes.dropLast()))
+    emitCanonical(rest, Graph.Instruction(rest, [rows], types: instruction.types, path: instruction.path), &rewriter)
+  } else if isRun(reduction.axes) {
+    rewriter.emit(Graph.Instruction(reduction, instruction.operands, types: instruction.types, path: instruction.path))
+  } else {
+    emitAdjacent(reduction, instruction, &rewriter)
+  }
+}
+
+/// Whether the last axis is long enough for two reductions to cost no more than one. 16-bit floats would
+/// round between them.
+private func reducesAlone(axis: Int, _ type: TensorType) -> Bool {
+  axis == type.shape.rank - 1 && type.shape[axis] >= 32 && type.shape[axis] <= FusionPlan.columnLimit
+    && type.shape.count > 0 && type.dtype.isFloat && !type.dtype.narrowsComputeType
 }
 
 private func isRun(_ axes: [Int]) -> Bool {

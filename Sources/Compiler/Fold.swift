@@ -8,22 +8,28 @@ import CajalOperations
   var rewriter = Rewriter(graph)
   for instruction in graph.instructions {
     work.visit(instruction)
-    if let constant = folded(instruction, rewriter) {
-      rewriter.emit(Graph.Instruction(constant, [], types: instruction.types, path: instruction.path))
-    } else {
+    guard let constant = folded(instruction, rewriter) else {
       rewriter.keep(instruction)
+      continue
+    }
+    let type = instruction.types.first
+    let literal = Graph.Instruction(constant, [], types: ResultTypes(.scalar, type.dtype), path: instruction.path)
+    if type.shape.rank == 0 {
+      rewriter.emit(literal)
+    } else {
+      let scalar = rewriter.add(literal)
+      rewriter.emit(
+        Graph.Instruction(Broadcast(type.shape), [scalar], types: instruction.types, path: instruction.path))
     }
   }
   return rewriter.finish()
 }
 
 private func folded(_ instruction: Graph.Instruction, _ rewriter: Rewriter) -> Constant? {
-  guard !instruction.operands.isEmpty, instruction.types.count == 1, instruction.types.first.shape.rank == 0 else {
-    return nil
-  }
+  guard !instruction.operands.isEmpty, instruction.types.count == 1 else { return nil }
   var literals: [Constant] = []
   for operand in instruction.operands {
-    guard let constant = rewriter.definition(rewriter.mapped(operand))?.operation as? Constant else { return nil }
+    guard let constant = rewriter.literal(rewriter.mapped(operand)) else { return nil }
     literals.append(constant)
   }
   let dtype = instruction.types.first.dtype

@@ -10,7 +10,8 @@ import CajalOperations
 ///
 /// Each instruction gets a stage: that of the operands which it can read in its own group, and one more
 /// than anything else it reads. One stage and space make a group: inside a stage edges run only within a
-/// group, so groups never wait for each other in a circle. Linear in the graph.
+/// group, so groups never wait for each other in a circle. An instruction whose readers all stand in a
+/// later group of its space moves there: its value need not go through memory. Linear in the graph.
 struct FusionPlan {
   /// Instructions in running order; a group holds several. What nobody reads from memory and is not
   /// computed (a view of a row value inside a group) is left out.
@@ -62,6 +63,10 @@ struct FusionPlan {
   init(_ graph: Graph, fuses: Bool, _ work: inout WorkCount) {
     var builder = FusionBuilder(graph, fuses: fuses)
     builder.run(&work)
+    if fuses, let floors = builder.laterStages() {
+      builder = FusionBuilder(graph, fuses: fuses, floors: floors)
+      builder.run(&work)
+    }
     roles = builder.roles
     isReadFromMemory = builder.readFromMemory()
     steps = builder.schedule(isReadFromMemory)
@@ -81,6 +86,8 @@ private struct FusionBuilder {
   let graph: Graph
   let fuses: Bool
   var roles: [FusionPlan.Role] = []
+  /// The earliest stage that each instruction may have.
+  private let floors: [Int]
   private var stage: [Int]
   /// The stage from which an instruction's results can be read from memory.
   private var readable: [Int]
@@ -101,10 +108,11 @@ private struct FusionBuilder {
     let space: Int
   }
 
-  init(_ graph: Graph, fuses: Bool) {
+  init(_ graph: Graph, fuses: Bool, floors: [Int]? = nil) {
     self.graph = graph
     self.fuses = fuses
     let count = graph.instructions.count
+    self.floors = floors ?? [Int](repeating: 0, count: count)
     stage = [Int](repeating: 0, count: count)
     readable = [Int](repeating: 0, count: count)
     rowValues = [RowValue?](repeating: nil, count: count)
@@ -117,7 +125,7 @@ private struct FusionBuilder {
     for position in graph.instructions.indices {
       let instruction = graph.instructions[position]
       work.visit(instruction)
-      if let role = role(position, instruction) {
+      if let role = role(position, instruction, floors[position]) {
         roles.append(role)
         continue
       }
@@ -187,7 +195,7 @@ private struct FusionBuilder {
   // MARK: Members
 
   /// The role of an instruction that can be in a group, `nil` for others.
-  private mutating func role(_ position: Int, _ instruction: Graph.Instruction) -> FusionPlan.Role? {
+  private mutating func role(_ position: Int, _ instruction: Graph.Instruction, _ floor: Int) -> FusionPlan.Role? {
     let shape = instruction.types.first.shape
     if let reduce = instruction.operation as? Reduce {
       guard fuses, let extent = extent(of: reduce, instruction) else { return nil }
@@ -195,7 +203,9 @@ private struct FusionBuilder {
       return .member(join(position, instruction, space, extent))
     }
     guard case .elementwise = instruction.operation.semantics, !(instruction.operation is Constant) else { return nil }
-    if fuses, let space = rowSpace(instruction, shape) { return .member(join(position, instruction, space, .row)) }
+    if fuses, let space = rowSpace(instruction, shape, floor) {
+      return .member(join(position, instruction, space, .row))
+    }
     return .member(join(position, instruction, number(of: shape), .full))
   }
 
@@ -210,7 +220,7 @@ private struct FusionBuilder {
   }
 
   /// The space whose row values an elementwise instruction works on without leaving their group.
-  private func rowSpace(_ instruction: Graph.Instruction, _ shape: Shape) -> Int? {
+  private func rowSpace(_ instruction: Graph.Instruction, _ shape: Shape, _ floor: Int) -> Int? {
     var best: RowValue?
     for operand in instruction.operands where operand.position >= 0 {
       guard let value = rowValues[operand.instruction], !value.isBroadcast, isRowShape(shape, of: value.space) else {
@@ -220,7 +230,7 @@ private struct FusionBuilder {
       best = value
     }
     guard let best else { return nil }
-    let own = earliestStage(instruction, best.space, reads: .row)
+    let own = max(floor, earliestStage(instruction, best.space, reads: .row))
     return own == stage[best.producer] && joinable(group: own, best.space, best.producer) ? best.space : nil
   }
 
@@ -270,7 +280,7 @@ private struct FusionBuilder {
     _ position: Int, _ instruction: Graph.Instruction, _ space: Int, _ extent: FusionPlan.Extent
   ) -> FusionPlan.Member {
     let reads: FusionPlan.Extent = instruction.operation is Reduce ? .full : extent
-    var own = earliestStage(instruction, space, reads: reads)
+    var own = max(floors[position], earliestStage(instruction, space, reads: reads))
     var group = openGroup(own, space)
     var sources = instruction.operands.map { source($0, space, reads) }
     let isElsewhere = sources.contains { source in
@@ -302,6 +312,60 @@ private struct FusionBuilder {
     groups.append(Group(stage: stage, space: space))
     open[key] = groups.count - 1
     return groups.count - 1
+  }
+
+  // MARK: Moving
+
+  /// Stages to which instructions may move, if any should: a value whose readers all stand in groups of
+  /// its space, none of them in its own stage, is computed where the first of them is. Not where that would
+  /// send another value through memory instead.
+  func laterStages() -> [Int]? {
+    var later = stage
+    var first = [Int](repeating: Int.max, count: stage.count)  // stage of the readers that are met so far
+    for output in graph.outputs where output.position >= 0 { first[output.instruction] = -1 }
+    for position in graph.instructions.indices.reversed() {
+      let operands = graph.instructions[position].operands
+      guard case .member(let member) = roles[position] else {
+        // A view passes on what its readers are, unless they find the row value behind it by themselves.
+        let passesOn = rowValues[position] != nil && first[position] >= 0
+        for operand in operands where operand.position >= 0 && !passesOn { first[operand.instruction] = -1 }
+        continue
+      }
+      if first[position] != Int.max, first[position] > stage[position] { later[position] = first[position] }
+      let reads: FusionPlan.Extent = graph.instructions[position].operation is Reduce ? .full : member.extent
+      for operand in operands where operand.position >= 0 {
+        if let producer = producer(source(operand, groups[member.group].space, reads)) {
+          first[producer] = min(first[producer], later[position])
+        } else {
+          first[operand.instruction] = -1
+        }
+      }
+    }
+    keepValuesOutOfMemory(&later)
+    return later == stage ? nil : later.indices.map { later[$0] > stage[$0] ? later[$0] : 0 }
+  }
+
+  /// Takes back moves that tear an instruction from an operand which memory would not hold otherwise,
+  /// and with each the moves of its operands, which must not come after it.
+  private func keepValuesOutOfMemory(_ later: inout [Int]) {
+    let isRead = readFromMemory()
+    var readers = [[Int]](repeating: [], count: stage.count)
+    for position in graph.instructions.indices where later[position] > stage[position] {
+      guard case .member(let member) = roles[position] else { continue }
+      for case .register(let producer) in member.sources { readers[producer].append(position) }
+    }
+    var pending = graph.instructions.indices.filter { !isRead[$0] && !readers[$0].isEmpty }
+    while let producer = pending.popLast() {
+      for reader in readers[producer] where later[reader] > stage[reader] && later[reader] != later[producer] {
+        later[reader] = stage[reader]
+        if !readers[reader].isEmpty, !isRead[reader] { pending.append(reader) }
+        guard case .member(let member) = roles[reader] else { continue }
+        for operand in member.sources.compactMap({ self.producer($0) }) where later[operand] > later[reader] {
+          later[operand] = stage[operand]
+          if !isRead[operand] { pending.append(operand) }
+        }
+      }
+    }
   }
 
   // MARK: Results

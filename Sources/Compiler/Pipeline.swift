@@ -1,5 +1,6 @@
 import CajalBase
 import CajalIR
+import CajalOperations
 
 /// The passes, in order. Each takes a graph to a graph that computes the same bits.
 public enum Pipeline {
@@ -99,6 +100,17 @@ struct Rewriter {
   /// The instruction behind `reference` of the new graph.
   func definition(_ reference: Graph.Reference) -> Graph.Instruction? {
     reference.position < 0 ? nil : result.instructions[reference.instruction]
+  }
+
+  /// The literal that `reference` of the new graph shows at every place.
+  func literal(_ reference: Graph.Reference) -> Constant? {
+    var reference = reference
+    while let definition = definition(reference) {
+      if let constant = definition.operation as? Constant { return constant }
+      guard definition.operation is Broadcast || definition.operation is Reshape else { return nil }
+      reference = definition.operands[0]
+    }
+    return nil
   }
 
   mutating func finish() -> Graph {

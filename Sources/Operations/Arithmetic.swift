@@ -17,7 +17,7 @@ extension ElementwiseFunction {
   ) { _, x in x[0] * x[1] }
 
   public static let divide = ElementwiseFunction(
-    "divide", arity: 2, .floats, gradients: [{ x, _, g in g / x[1] }, { x, y, g in -(g * y / x[1]) }]
+    "divide", arity: 2, .floats, gradients: [{ x, _, g in g / x[1] }, { x, y, g in -(g / x[1] * y) }]
   ) { _, x in x[0] / x[1] }
 
   /// round(round(a·b) + c): made by the compiler from a product and a sum, with the bits of both.

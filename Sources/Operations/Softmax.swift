@@ -19,7 +19,8 @@ extension Value {
   public func softmax(_ axis: Int) -> Value {
     let x = floating
     let exponentials = (x - x.finiteMax([axis])).exp()
-    return exponentials / exponentials.sum([axis], keepingAxes: true)
+    // One division a row, and none for each element in the gradient either.
+    return exponentials * (1 / exponentials.sum([axis], keepingAxes: true))
   }
 
   /// x − ln Σ eˣ along `axis`.
@@ -57,7 +58,10 @@ extension Value {
           remedy: "Pass class numbers as integers, or soft labels as probabilities of shape \(shape)"))
     }
     let hot = labels.isHot(shape[-1], noun: "label")
-    let chosen = Value.select(hot, logSoftmax(-1), .constant(.integer(0), dtype.floating))
-    return -chosen.sum([-1])
+    // ln Σ eˣ − x[label], both less the maximum: the gradient is softmax less one, without a detour.
+    let x = floating
+    let shifted = x - x.finiteMax([-1])
+    let chosen = Value.select(hot, shifted, .constant(.integer(0), x.dtype)).sum([-1])
+    return shifted.exp().sum([-1]).log() - chosen
   }
 }
