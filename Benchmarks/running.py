@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import select
 import statistics
@@ -18,6 +19,8 @@ PROCESSES, TURNS = 3, 3
 SAMPLE, PEAK, PATIENCE = 0.2, 0.1, 45
 # How far losses and results may differ: float32's sums in another order, a few steps of Adam; bfloat16's rounding.
 TOLERANCE = {"f32": 5e-4, "bf16": 2e-2}
+# The difference of what is not a number, or not there; JSON has no infinity.
+INCOMPARABLE = 1e300
 # CPUs that others may keep busy meanwhile before the output says so.
 DISTURBANCE = 0.1
 # A working set beyond every cache.
@@ -36,8 +39,9 @@ class Worker:
         self.name, self.is_alive = name, True
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=environment(arguments.threads),
-            start_new_session=True,  # Ctrl-C is for us: we say what there is, and end them
-            preexec_fn=lambda: stay_on_cpus(arguments.threads))
+            start_new_session=True)  # Ctrl-C is for us: we say what there is, and end them
+        if cpus := shared_cpus(arguments.threads):
+            os.sched_setaffinity(self.process.pid, cpus)
         self.pending = b""
 
     def greet(self):
@@ -98,20 +102,20 @@ def environment(threads):
     }
 
 
-def stay_on_cpus(threads):
-    """As many CPUs as threads, for everybody: XLA takes all it may. One of each core first."""
-    if not hasattr(os, "sched_setaffinity"):
-        return
-    free = sorted(os.sched_getaffinity(0))
-    cores = {}
-    for cpu in free:
+def shared_cpus(threads):
+    """As many CPUs as threads, for everybody (XLA takes all it may): one of each core first. Linux."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    seen, ranked = {}, []
+    for cpu in sorted(os.sched_getaffinity(0)):
         try:
             with open(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list") as file:
-                cores.setdefault(file.read(), []).append(cpu)
+                core = file.read()
         except OSError:
-            cores[cpu] = [cpu]
-    order = sorted(free, key=lambda cpu: next(c.index(cpu) for c in cores.values() if cpu in c))
-    os.sched_setaffinity(0, order[:threads])
+            core = cpu
+        seen[core] = seen.get(core, 0) + 1
+        ranked.append((seen[core], cpu))
+    return [cpu for _, cpu in sorted(ranked)[:threads]]
 
 
 def median_of_lower_half(times):
@@ -120,7 +124,7 @@ def median_of_lower_half(times):
 
 
 class Load:
-    """How many CPUs everybody but one process kept busy, while that one was asked."""
+    """How many of the shared CPUs everybody but one process kept busy, while that one was asked."""
 
     def __init__(self):
         self.seconds = self.busy = 0.0
@@ -130,26 +134,30 @@ class Load:
         return max(0, self.busy / self.seconds) if self.seconds else 0
 
     @contextlib.contextmanager
-    def beside(self, process):
-        before = self.clocks(process)
+    def beside(self, process, cpus):
+        before = self.clocks(process, cpus)
         yield
-        after = self.clocks(process)
+        after = self.clocks(process, cpus)
         if before and after:
             self.seconds += after[0] - before[0]
             self.busy += (after[1] - before[1]) - (after[2] - before[2])
 
     @staticmethod
-    def clocks(process):
-        """Seconds: now, of all CPUs together, of the process; None where /proc does not tell."""
+    def clocks(process, cpus):
+        """Seconds: now, of the CPUs together, of the process; None where /proc does not tell."""
+        names, busy = {f"cpu{cpu}" for cpu in cpus or []}, 0
         try:
             with open("/proc/stat") as file:
-                user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+                for name, *ticks in map(str.split, file):
+                    if name in names:
+                        user, nice, system, _, _, irq, softirq, steal = map(int, ticks[:8])
+                        busy += user + nice + system + irq + softirq + steal
             with open(f"/proc/{process.pid}/stat") as file:
                 own = sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
         except (OSError, ValueError):
             return None
         tick = os.sysconf("SC_CLK_TCK")
-        return time.monotonic(), (user + nice + system + irq + softirq + steal) / tick, own / tick
+        return time.monotonic(), busy / tick, own / tick
 
 
 class Result:
@@ -170,15 +178,14 @@ class Result:
     def compare_checks(self, framework, checks):
         """Equal work: whoever was first has set the numbers; Cajal is."""
         self.checks.setdefault(framework, checks)
-        other, reference = next(iter(self.checks.items()))
-        if len(checks) != len(reference):
-            self.differences[framework] = float("inf")
+        reference = next(iter(self.checks.values()))
+        differences = [0.0]
         for (a, size_a), (b, size_b) in zip(checks, reference):
-            size = max(abs(size_a), abs(size_b))
-            difference = abs(a - b) / size if size else abs(a - b)
-            # NaN is different from anything.
-            if not difference <= self.differences.get(framework, 0):
-                self.differences[framework] = difference if difference == difference else float("inf")
+            difference = abs(a - b) / (max(abs(size_a), abs(size_b)) or 1)
+            differences.append(difference if math.isfinite(difference) else INCOMPARABLE)
+        if len(checks) != len(reference):
+            differences.append(INCOMPARABLE)
+        self.differences[framework] = max(self.differences.get(framework, 0), *differences)
 
     @property
     def tolerance(self):
@@ -214,7 +221,7 @@ class Run:
         self.commands, self.arguments = commands, arguments
         self.results = [Result(name) for name in names]
         self.versions, self.peaks, self.broken = {}, {}, {}
-        self.workers = []
+        self.workers, self.cpus = [], shared_cpus(arguments.threads)
         self.begun = time.monotonic()
 
     def go(self):
@@ -258,7 +265,7 @@ class Run:
         """What the machine does a second, now."""
         cajal = self.workers[0]
         self.peaks[kind, size] = cajal.ask(do="peak", kind=kind, bytes=size, seconds=seconds).get("rate", 0)
-        return self.peaks[kind, size] or float("nan")
+        return self.peaks[kind, size] or math.inf  # no floor then
 
     def measure_machine(self):
         for kind in ("fma f32", "fma bf16"):
@@ -282,7 +289,7 @@ class Run:
                 self.leave_out(index, worker, result, answer)
         for _ in range(turns):
             for worker in ready:
-                with result.load.beside(worker.process):
+                with result.load.beside(worker.process, self.cpus):
                     answer = worker.ask(do="sample", seconds=seconds)
                 if "ms" in answer:
                     result.add(worker.name, answer["ms"])
