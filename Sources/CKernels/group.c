@@ -434,13 +434,10 @@ static void start_task(tile_state *state, const group_plan *plan, int64_t fold_d
   start_constants(state);
 }
 
-static void locate_tile(tile_state *state, int64_t tile) {
-  const group_plan *plan = state->plan;
-  const cj_group *group = plan->group;
-  const int64_t first_row = tile / plan->column_tiles * plan->tile_rows;
-  const int64_t first_column = tile % plan->column_tiles * plan->tile_columns;
-  state->rows = cj_min64(plan->tile_rows, plan->row_count - first_row);
-  state->columns = cj_min64(plan->tile_columns, plan->column_count - first_column);
+static void locate(tile_state *state, int64_t first_row, int64_t rows, int64_t first_column, int64_t columns) {
+  const cj_group *group = state->plan->group;
+  state->rows = rows;
+  state->columns = columns;
   int64_t row = first_row;
   for (int axis = group->rank - 2; axis > 0; axis--) {
     state->coordinates[axis] = row % group->extents[axis];
@@ -456,6 +453,14 @@ static void locate_tile(tile_state *state, int64_t tile) {
       offset += state->coordinates[axis] * access->strides[axis];
     state->offsets[i] = offset;
   }
+}
+
+static void locate_tile(tile_state *state, int64_t tile) {
+  const group_plan *plan = state->plan;
+  const int64_t row = tile / plan->column_tiles * plan->tile_rows;
+  const int64_t column = tile % plan->column_tiles * plan->tile_columns;
+  locate(state, row, cj_min64(plan->tile_rows, plan->row_count - row), column,
+         cj_min64(plan->tile_columns, plan->column_count - column));
 }
 
 static void run_tiles(tile_state *state, int64_t first, int64_t end) {
@@ -502,4 +507,17 @@ void cj_group_run(const cj_group *group, void *const *slots, void *workspace) {
   group_plan *plan = cj_group_plan(group, slots, workspace);
   cj_parallel(plan->tasks, run_task, plan);
   if (group->fold_count > 0 && plan->tasks > 1) finish_folds(plan);
+}
+
+void cj_group_block(void *context, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  const group_plan *plan = context;
+  tile_state state;
+  start_task(&state, plan, 0);
+  for (int64_t i = row; i < row + rows; i++) {
+    for (int64_t j = column; j < column + columns; j += plan->tile_columns) {
+      locate(&state, i, 1, j, cj_min64(plan->tile_columns, column + columns - j));
+      run_tile(&state);
+    }
+  }
+  if (plan->streams) cj_stream_fence();
 }

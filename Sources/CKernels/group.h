@@ -66,12 +66,17 @@ typedef struct {
   int64_t row_tiles, column_tiles, tiles;
   int64_t tiles_per_task, tasks;
   bool streams, prefetches;
+  bool blocks;                            // runs rectangles as they come, a row at a time
   int64_t prefetched;                     // elements of the next tile asked for in each step
   char *partials;                         // of the folds: [fold][task][column]
 } group_plan;
 
 // The plan lies in the calling thread's scratch.
 group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *workspace);
+// The same for cj_group_block.
+group_plan *cj_group_plan_blocks(const cj_group *group, void *const *slots);
+// Runs the rectangle of the space, on the calling thread. The context is the plan.
+void cj_group_block(void *context, int64_t row, int64_t rows, int64_t column, int64_t columns);
 
 // The bytes of one element of a fold's accumulators.
 static inline int64_t cj_fold_bytes(const cj_fold *fold) { return fold->dtype == CJ_FLOAT64 ? 8 : 4; }

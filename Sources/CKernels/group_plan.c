@@ -119,7 +119,10 @@ static int64_t rows_of_tile(const group_plan *plan, int64_t elements) {
 static void choose_shape(group_plan *plan, int64_t elements) {
   const cj_group *group = plan->group;
   const int64_t columns = plan->column_count;
-  if (works_by_rows(group)) {
+  if (plan->blocks) {
+    plan->tile_columns = cj_min64(columns, elements);
+    plan->tile_rows = 1;
+  } else if (works_by_rows(group)) {
     plan->tile_columns = columns;
     plan->tile_rows = rows_of_tile(plan, elements);
   } else if (columns > TILE_BLOCK && plan->row_count > 1 && any_transposed(group)) {
@@ -477,7 +480,7 @@ static void choose_prefetches(group_plan *plan) {
   int64_t active = 0;
   for (int i = 0; i < plan->step_count; i++) active += !plan->steps[i].constant;
   plan->prefetched = plan->tile_rows * plan->tile_columns / cj_max64(1, active) + 1;
-  plan->prefetches = plan->prefetches && active >= PREFETCH_STEPS;
+  plan->prefetches = plan->prefetches && active >= PREFETCH_STEPS && !plan->blocks;
 }
 
 static int64_t row_count(const cj_group *group) {
@@ -495,7 +498,7 @@ int64_t cj_group_workspace(const cj_group *group) {
   return tasks > 1 ? bytes : 0;
 }
 
-group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *workspace) {
+static group_plan *make_plan(const cj_group *group, void *const *slots, void *workspace, bool blocks) {
   const size_t registers = (size_t)group->register_count;
   const size_t accesses = (size_t)(group->load_count + group->store_count);
   const size_t steps = (size_t)group->instruction_count;
@@ -504,7 +507,7 @@ group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *works
                        steps * sizeof(planned_step) + 64;
   group_plan *plan = cj_scratch(CJ_SCRATCH_PLAN, (int64_t)bytes);
   if (!plan) abort();  // a few KiB
-  *plan = (group_plan){.group = group, .slots = slots, .partials = workspace};
+  *plan = (group_plan){.group = group, .slots = slots, .partials = workspace, .blocks = blocks};
   plan->loads = (planned_access *)(plan + 1);
   plan->stores = plan->loads + group->load_count;
   plan->steps = (planned_step *)(plan->stores + group->store_count);
@@ -532,4 +535,12 @@ group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *works
   choose_tasks(plan);
   choose_prefetches(plan);
   return plan;
+}
+
+group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *workspace) {
+  return make_plan(group, slots, workspace, false);
+}
+
+group_plan *cj_group_plan_blocks(const cj_group *group, void *const *slots) {
+  return make_plan(group, slots, NULL, true);
 }

@@ -5,6 +5,8 @@ import CajalOperations
 /// What a backend wants of the lowering.
 public struct LoweringOptions: Sendable {
   public var fuses: Bool
+  /// Whether groups may run over the results of products as these come.
+  public var followsProducts: Bool
   /// Whether an operation may read one of its operands through a strided view as it is. What it
   /// computes must not depend on the view by a bit: a value that is held is read contiguously.
   public var acceptsStrided: @Sendable (StridedOperand) -> Bool
@@ -24,11 +26,12 @@ public struct LoweringOptions: Sendable {
   }
 
   public init(
-    fuses: Bool, acceptsStrided: @escaping @Sendable (StridedOperand) -> Bool,
+    fuses: Bool, followsProducts: Bool = false, acceptsStrided: @escaping @Sendable (StridedOperand) -> Bool,
     workspace: @escaping @Sendable (_ operation: any Operation, _ operands: [Placement]) -> Int = { _, _ in 0 },
     groupWorkspace: @escaping @Sendable (FusedGroup) -> Int = { _ in 0 }
   ) {
     self.fuses = fuses
+    self.followsProducts = fuses && followsProducts
     self.acceptsStrided = acceptsStrided
     self.workspace = workspace
     self.groupWorkspace = groupWorkspace
@@ -80,6 +83,7 @@ struct Lowering {
   }
 
   mutating func finish(_ work: inout WorkCount) -> Program {
+    if options.followsProducts { steps = Epilogues.attach(steps, &work) }
     orderFallibleFirst()
     var program = Program(
       buffers: buffers, steps: steps, outputs: outputs, arenaByteCount: 0, outputBlocks: [], donations: [],

@@ -49,7 +49,7 @@ enum MemoryPlanner {
         continue
       }
       let donor = donors[index, default: donatedInputs(at: index, program, lifetimes, shown: shown, &work)]
-        .take(program.buffers[buffer].byteCount)
+        .take(for: buffer, program.buffers[buffer].byteCount)
       program.donations.append(donor.map { inputNumber($0, program) })
     }
   }
@@ -86,11 +86,16 @@ enum MemoryPlanner {
         }
       }
       var reusable = ReplaceableLoads(step, program, &work) { buffer in
-        isArena(program.buffers[buffer]) && lifetimes.last[buffer] == index && lifetimes.first[buffer] < index
+        isArena(program.buffers[buffer]) && lifetimes.last[buffer] == index
+          && (lifetimes.first[buffer] < index || buffer == step.product)
       }
       for buffer in step.writes where isArena(program.buffers[buffer]) && lifetimes.first[buffer] == index {
         work.visits += 1
-        if let old = reusable.take(program.buffers[buffer].byteCount),
+        if let output = coveringOutput(of: buffer, step, index, program, lifetimes) {
+          program.buffers[buffer].home = program.buffers[output].home
+          continue
+        }
+        if let old = reusable.take(for: buffer, program.buffers[buffer].byteCount),
           case .arena(let offset) = program.buffers[old].home
         {
           replaced.insert(old)
@@ -101,6 +106,18 @@ enum MemoryPlanner {
       }
     }
     program.arenaByteCount = arena.byteCount
+  }
+
+  /// The output that a group leaves where the product before it was, if nothing else reads the product
+  /// and the output's memory is fresh.
+  private static func coveringOutput(
+    of buffer: Int, _ step: Step, _ index: Int, _ program: Program, _ lifetimes: Lifetimes
+  ) -> Int? {
+    guard buffer == step.product, lifetimes.last[buffer] == index, let group = step.group else { return nil }
+    return group.stores.map(\.buffer).first { output in
+      guard case .output(let block) = program.buffers[output].home else { return false }
+      return program.donations[block] == nil && program.buffers[output].byteCount == program.buffers[buffer].byteCount
+    }
   }
 
   private static func isArena(_ buffer: Program.Buffer) -> Bool {
@@ -136,35 +153,34 @@ enum MemoryPlanner {
 /// write, whole, in order and in elements of the same size.
 private struct ReplaceableLoads {
   private var buffers: [Int: [Int]] = [:]
+  /// What the group writes as it reads them.
+  private var stores: Set<Int> = []
 
   /// Those of `step` that pass `isFree`. Each is given once, in the order of the loads.
   init(_ step: Step, _ program: Program, _ work: inout WorkCount, where isFree: (Int) -> Bool) {
-    guard case .group(let group) = step.kind else { return }
+    guard let group = step.group else { return }
     work.visits += group.loads.count
+    stores = Set(group.stores.lazy.filter { !$0.isRow }.map(\.buffer))
     let count = group.space.count
-    let canonical = group.canonicalStrides
     var verdicts: [Int: Bool] = [:]
+    // A product reads its operands in an order of its own.
+    if case .followed(.operation(_, let operands, _, _, _), _) = step.kind {
+      for buffer in operands.compactMap(\.buffer) { verdicts[buffer] = false }
+    }
     var order: [Int] = []
     for load in group.loads {
       guard let buffer = load.placement.buffer else { continue }
       if verdicts[buffer] == nil { order.append(buffer) }
-      let isWhole = load.placement.view.offset == 0 && !load.isRow && load.strides == canonical
       let fits = count * load.placement.dtype.byteCount == program.buffers[buffer].byteCount
-      verdicts[buffer] = (verdicts[buffer] ?? isFree(buffer)) && isWhole && fits
+      verdicts[buffer] = (verdicts[buffer] ?? isFree(buffer)) && load.readsWhole(group.space) && fits
     }
     for buffer in order.reversed() where verdicts[buffer] == true {
       buffers[program.buffers[buffer].byteCount, default: []].append(buffer)
     }
   }
 
-  /// One of `byteCount` bytes.
-  mutating func take(_ byteCount: Int) -> Int? { buffers[byteCount]?.popLast() }
-}
-
-extension FusedGroup {
-  /// Row-major strides, 0 along axes of extent 1 as in broadcast loads.
-  fileprivate var canonicalStrides: [Int] {
-    let strides = space.strides
-    return strides.indices.map { space[$0] == 1 ? 0 : strides[$0] }
+  /// One of `byteCount` bytes, for the step to write `buffer` there.
+  mutating func take(for buffer: Int, _ byteCount: Int) -> Int? {
+    stores.contains(buffer) ? buffers[byteCount]?.popLast() : nil
   }
 }

@@ -58,6 +58,8 @@ public struct Step: Sendable {
     case operation(any Operation, operands: [Placement], results: [Int?], types: ResultTypes, workspace: Int?)
     /// Elements moved into a contiguous buffer.
     case copy(Placement, to: Int)
+    /// An operation with one result, and a group that runs over each part of it as it comes.
+    indirect case followed(Kind, by: FusedGroup)
     /// Sub-graphs, compiled.
     case loop(any Operation, LoopSignature, body: Program, operands: [Placement], results: [Int?], types: ResultTypes)
   }
@@ -73,16 +75,23 @@ public struct Step: Sendable {
   public var hasEffect: Bool {
     switch kind {
     case .operation(let operation, _, _, _, _), .loop(let operation, _, _, _, _, _): operation.hasEffect
-    case .group, .copy: false
+    case .group, .copy, .followed: false
     }
   }
 
-  public var name: String {
+  public var name: String { kind.name }
+
+  /// The result of an operation that a group follows.
+  var product: Int? {
+    if case .followed(.operation(_, _, let results, _, _), _) = kind { return results[0] }
+    return nil
+  }
+
+  /// The fused group in it.
+  public var group: FusedGroup? {
     switch kind {
-    case .group(let group): "group of \(group.nodeCount)"
-    case .operation(let operation, _, _, _, _): operation.name
-    case .copy: "copy"
-    case .loop(let operation, _, _, _, _, _): operation.name
+    case .group(let group), .followed(_, let group): group
+    default: nil
     }
   }
 }
@@ -162,5 +171,17 @@ public struct FusedGroup: Sendable {
         if case .scalar(_, let isRow) = instruction { return isRow }
         return true
       }
+  }
+}
+
+extension Step.Kind {
+  fileprivate var name: String {
+    switch self {
+    case .group(let group): "group of \(group.nodeCount)"
+    case .operation(let operation, _, _, _, _): operation.name
+    case .copy: "copy"
+    case .followed(let first, let group): "\(first.name) and group of \(group.nodeCount)"
+    case .loop(let operation, _, _, _, _, _): operation.name
+    }
   }
 }

@@ -15,10 +15,25 @@ enum HostKernels {
     switch step.kind {
     case .group(let group): return makeGroup(group)
     case .copy(let source, let target): return makeCopy(source, to: target)
+    case .followed(let first, let group): return makeFollowed(first, group, step, program)
     case .loop(_, let signature, let body, let operands, let results, let types):
       return HostLoop(signature, body, operands, results, types).kernel
     case .operation(let operation, let operands, let results, let types, let workspace):
       return make(operation, operands, results, types, workspace)
+    }
+  }
+
+  /// A product, and a group over its results.
+  private static func makeFollowed(
+    _ first: Step.Kind, _ group: FusedGroup, _ step: Step, _ program: Program
+  ) -> Kernel {
+    var only = step
+    only.kind = first
+    let product = make(only, program)
+    let rest = makeGroup(group)
+    return { (pointers) throws(Mismatch) in
+      try product(pointers)
+      try rest(pointers)
     }
   }
 
