@@ -3,65 +3,110 @@
 // so an element's bits do not depend on where it stands. An operand whose mask is
 // 0 is one vector of equal values, read again and again.
 
-#define TILE1(name, DT, DV, AT, AV, expression)                                              \
-  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc,     \
-                   const int64_t *masks) {                                                   \
-    enum { COUNT = sizeof(AV) / sizeof(AT) };                                                \
-    DT *d = dst;                                                                             \
-    const AT *ap = pa;                                                                       \
-    int64_t i = 0;                                                                           \
-    const int64_t am = masks[0];                                                             \
-    (void)pb, (void)pc;                                                                      \
-    _Pragma("clang loop unroll_count(2)") for (; i + COUNT <= n; i += COUNT) {               \
-      AV a = LOAD(AV, ap + (i & am));                                                        \
-      STORE(d + i, ((DV)(expression)));                                                      \
-    }                                                                                        \
-    if (i < n) {                                                                             \
-      AV a = LOAD_SOME(AV, ap + (i & am), (n - i) * (int64_t)sizeof(AT));                    \
-      STORE_SOME(d + i, ((DV)(expression)), (n - i) * (int64_t)sizeof(DT));                  \
-    }                                                                                        \
+// Each goes a block of vectors at a time: as much as a uniform operand holds, so that within a block
+// all operands are read alike, and from block to block pointers move by their mask.
+#define BLOCKS(V) ((int64_t)(CJ_UNIFORM_BYTES / sizeof(V)))
+
+#define TILE1(name, DT, DV, AT, AV, expression)                                                     \
+  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc,            \
+                   const int64_t *masks) {                                                          \
+    enum { COUNT = sizeof(AV) / sizeof(AT) };                                                       \
+    const int64_t am = masks[0];                                                                    \
+    DT *d = dst;                                                                                    \
+    const AT *ap = pa;                                                                              \
+    int64_t i = 0;                                                                                  \
+    (void)pb, (void)pc;                                                                             \
+    for (; i + BLOCKS(AV) * COUNT <= n; i += BLOCKS(AV) * COUNT, ap += BLOCKS(AV) * COUNT & am) {   \
+      _Pragma("clang loop unroll_count(2)") for (int64_t j = 0; j < BLOCKS(AV) * COUNT; j += COUNT) { \
+        AV a = LOAD(AV, ap + j);                                                                    \
+        STORE(d + i + j, ((DV)(expression)));                                                       \
+      }                                                                                             \
+    }                                                                                               \
+    for (; i + COUNT <= n; i += COUNT, ap += COUNT & am) {                                          \
+      AV a = LOAD(AV, ap);                                                                          \
+      STORE(d + i, ((DV)(expression)));                                                             \
+    }                                                                                               \
+    if (i < n) {                                                                                    \
+      AV a = LOAD_SOME(AV, ap, (n - i) * (int64_t)sizeof(AT));                                      \
+      STORE_SOME(d + i, ((DV)(expression)), (n - i) * (int64_t)sizeof(DT));                         \
+    }                                                                                               \
   }
 
-#define TILE2(name, DT, DV, AT, AV, expression)                                              \
-  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc,     \
-                   const int64_t *masks) {                                                   \
-    enum { COUNT = sizeof(AV) / sizeof(AT) };                                                \
-    DT *d = dst;                                                                             \
-    const AT *ap = pa, *bp = pb;                                                             \
-    int64_t i = 0;                                                                           \
-    const int64_t am = masks[0], bm = masks[1];                                              \
-    (void)pc;                                                                                \
-    _Pragma("clang loop unroll_count(2)") for (; i + COUNT <= n; i += COUNT) {               \
-      AV a = LOAD(AV, ap + (i & am)), b = LOAD(AV, bp + (i & bm));                           \
-      STORE(d + i, ((DV)(expression)));                                                      \
-    }                                                                                        \
-    if (i < n) {                                                                             \
-      AV a = LOAD_SOME(AV, ap + (i & am), (n - i) * (int64_t)sizeof(AT));                    \
-      AV b = LOAD_SOME(AV, bp + (i & bm), (n - i) * (int64_t)sizeof(AT));                    \
-      STORE_SOME(d + i, ((DV)(expression)), (n - i) * (int64_t)sizeof(DT));                  \
-    }                                                                                        \
+// A function of many instructions: vectors go one by one, two in flight.
+#define FUNCTION1(name, T, V, expression)                                                           \
+  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc,            \
+                   const int64_t *masks) {                                                          \
+    enum { COUNT = sizeof(V) / sizeof(T) };                                                         \
+    const int64_t step = COUNT & masks[0];                                                          \
+    T *d = dst;                                                                                     \
+    const T *ap = pa;                                                                               \
+    int64_t i = 0;                                                                                  \
+    (void)pb, (void)pc;                                                                             \
+    _Pragma("clang loop unroll_count(2)") for (; i + COUNT <= n; i += COUNT, ap += step) {          \
+      V a = LOAD(V, ap);                                                                            \
+      STORE(d + i, ((V)(expression)));                                                              \
+    }                                                                                               \
+    if (i < n) {                                                                                    \
+      V a = LOAD_SOME(V, ap, (n - i) * (int64_t)sizeof(T));                                         \
+      STORE_SOME(d + i, ((V)(expression)), (n - i) * (int64_t)sizeof(T));                           \
+    }                                                                                               \
   }
 
-#define TILE3(name, T, V, AT, AV, expression)                                                \
-  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc,     \
-                   const int64_t *masks) {                                                   \
-    enum { COUNT = sizeof(V) / sizeof(T) };                                                  \
-    T *d = dst;                                                                              \
-    const AT *ap = pa;                                                                       \
-    const T *bp = pb, *cp = pc;                                                              \
-    const int64_t am = masks[0], bm = masks[1], cm = masks[2];                               \
-    int64_t i = 0;                                                                           \
-    _Pragma("clang loop unroll_count(2)") for (; i + COUNT <= n; i += COUNT) {               \
-      AV a = LOAD(AV, ap + (i & am));                                                        \
-      V b = LOAD(V, bp + (i & bm)), c = LOAD(V, cp + (i & cm));                              \
-      STORE(d + i, ((V)(expression)));                                                       \
-    }                                                                                        \
-    if (i < n) {                                                                             \
-      AV a = LOAD_SOME(AV, ap + (i & am), (n - i) * (int64_t)sizeof(AT));                    \
-      V b = LOAD_SOME(V, bp + (i & bm), (n - i) * (int64_t)sizeof(T));                       \
-      V c = LOAD_SOME(V, cp + (i & cm), (n - i) * (int64_t)sizeof(T));                       \
-      STORE_SOME(d + i, ((V)(expression)), (n - i) * (int64_t)sizeof(T));                    \
-    }                                                                                        \
+#define TILE2(name, DT, DV, AT, AV, expression)                                                     \
+  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc,            \
+                   const int64_t *masks) {                                                          \
+    enum { COUNT = sizeof(AV) / sizeof(AT) };                                                       \
+    const int64_t am = masks[0], bm = masks[1];                                                     \
+    DT *d = dst;                                                                                    \
+    const AT *ap = pa, *bp = pb;                                                                    \
+    int64_t i = 0;                                                                                  \
+    (void)pc;                                                                                       \
+    for (; i + BLOCKS(AV) * COUNT <= n; i += BLOCKS(AV) * COUNT) {                                  \
+      _Pragma("clang loop unroll(full)") for (int64_t j = 0; j < BLOCKS(AV) * COUNT; j += COUNT) {  \
+        AV a = LOAD(AV, ap + j), b = LOAD(AV, bp + j);                                              \
+        STORE(d + i + j, ((DV)(expression)));                                                       \
+      }                                                                                             \
+      ap += BLOCKS(AV) * COUNT & am, bp += BLOCKS(AV) * COUNT & bm;                                 \
+    }                                                                                               \
+    for (; i + COUNT <= n; i += COUNT, ap += COUNT & am, bp += COUNT & bm) {                        \
+      AV a = LOAD(AV, ap), b = LOAD(AV, bp);                                                        \
+      STORE(d + i, ((DV)(expression)));                                                             \
+    }                                                                                               \
+    if (i < n) {                                                                                    \
+      AV a = LOAD_SOME(AV, ap, (n - i) * (int64_t)sizeof(AT));                                      \
+      AV b = LOAD_SOME(AV, bp, (n - i) * (int64_t)sizeof(AT));                                      \
+      STORE_SOME(d + i, ((DV)(expression)), (n - i) * (int64_t)sizeof(DT));                         \
+    }                                                                                               \
+  }
+
+#define TILE3(name, T, V, AT, AV, expression)                                                       \
+  static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc,            \
+                   const int64_t *masks) {                                                          \
+    enum { COUNT = sizeof(V) / sizeof(T) };                                                         \
+    const int64_t am = masks[0], bm = masks[1], cm = masks[2];                                      \
+    T *d = dst;                                                                                     \
+    const AT *ap = pa;                                                                              \
+    const T *bp = pb, *cp = pc;                                                                     \
+    int64_t i = 0;                                                                                  \
+    for (; i + BLOCKS(V) * COUNT <= n; i += BLOCKS(V) * COUNT) {                                    \
+      _Pragma("clang loop unroll(full)") for (int64_t j = 0; j < BLOCKS(V) * COUNT; j += COUNT) {   \
+        AV a = LOAD(AV, ap + j);                                                                    \
+        V b = LOAD(V, bp + j), c = LOAD(V, cp + j);                                                 \
+        STORE(d + i + j, ((V)(expression)));                                                        \
+      }                                                                                             \
+      ap += BLOCKS(V) * COUNT & am, bp += BLOCKS(V) * COUNT & bm, cp += BLOCKS(V) * COUNT & cm;     \
+    }                                                                                               \
+    for (; i + COUNT <= n; i += COUNT, ap += COUNT & am, bp += COUNT & bm, cp += COUNT & cm) {      \
+      AV a = LOAD(AV, ap);                                                                          \
+      V b = LOAD(V, bp), c = LOAD(V, cp);                                                           \
+      STORE(d + i, ((V)(expression)));                                                              \
+    }                                                                                               \
+    if (i < n) {                                                                                    \
+      AV a = LOAD_SOME(AV, ap, (n - i) * (int64_t)sizeof(AT));                                      \
+      V b = LOAD_SOME(V, bp, (n - i) * (int64_t)sizeof(T));                                         \
+      V c = LOAD_SOME(V, cp, (n - i) * (int64_t)sizeof(T));                                         \
+      STORE_SOME(d + i, ((V)(expression)), (n - i) * (int64_t)sizeof(T));                           \
+    }                                                                                               \
   }
 
 // One element at a time, for what has no vector form.
@@ -132,15 +177,15 @@ TILE3(select_i32, int32_t, vi, int8_t, vb, CONVERT(a, vi) != 0 ? b : c)
 TILE3(select_i64, int64_t, nl, int8_t, nb, CONVERT(a, nl) != 0 ? b : c)
 TILE3(select_b8, uint8_t, vc, uint8_t, vc, a != 0 ? b : c)
 
-TILE1(exp_f32, float, vf, float, vf, exp_f(a))
-TILE1(expm1_f32, float, vf, float, vf, expm1_f(a))
-TILE1(log_f32, float, vf, float, vf, log_f(a))
-TILE1(log1p_f32, float, vf, float, vf, log1p_f(a))
-TILE1(sin_f32, float, vf, float, vf, sin_f(a))
-TILE1(cos_f32, float, vf, float, vf, cos_f(a))
-TILE1(tanh_f32, float, vf, float, vf, tanh_f(a))
-TILE1(erf_f32, float, vf, float, vf, erf_f(a))
-TILE1(sigmoid_f32, float, vf, float, vf, sigmoid_f(a))
+FUNCTION1(exp_f32, float, vf, exp_f(a))
+FUNCTION1(expm1_f32, float, vf, expm1_f(a))
+FUNCTION1(log_f32, float, vf, log_f(a))
+FUNCTION1(log1p_f32, float, vf, log1p_f(a))
+FUNCTION1(sin_f32, float, vf, sin_f(a))
+FUNCTION1(cos_f32, float, vf, cos_f(a))
+FUNCTION1(tanh_f32, float, vf, tanh_f(a))
+FUNCTION1(erf_f32, float, vf, erf_f(a))
+FUNCTION1(sigmoid_f32, float, vf, sigmoid_f(a))
 TILE2(power_f32, float, vf, float, vf, pow_f(a, b))
 TILE2(remainder_f32, float, vf, float, vf, remainder_f(a, b))
 
