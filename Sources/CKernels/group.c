@@ -245,7 +245,7 @@ static void run_step(const tile_state *state, const planned_step *step) {
   } else if (step->convert) {
     step->convert(count, dst, a);
   } else if (step->opcode == CJ_REDUCE) {
-    cj_reduce_each_row((cj_reduction)step->aux, to->type == CJ_F64 ? CJ_FLOAT64 : CJ_FLOAT32, state->rows,
+    cj_reduce_each_row(state->level, (cj_reduction)step->aux, to->type == CJ_F64 ? CJ_FLOAT64 : CJ_FLOAT32, state->rows,
                        state->columns, a, dst);
   } else if (to->uniform || step->spreads) {
     memcpy(dst, a, (size_t)cj_type_bytes(to->type));
@@ -332,7 +332,7 @@ static void merge_top(const tile_state *state, int64_t depth, int64_t top) {
 }
 
 static void write_fold(const group_plan *plan, const cj_fold *fold, void *const *slots, const char *sums) {
-  cj_current_level()->store[fold->dtype](plan->column_count, slots[fold->slot], sums);
+  plan->level->store[fold->dtype](plan->column_count, slots[fold->slot], sums);
 }
 
 static void end_fold_task(const tile_state *state, int64_t depth, int64_t task) {
@@ -417,7 +417,7 @@ static void start_task(tile_state *state, const group_plan *plan, int64_t fold_d
   const task_layout at = lay_out(plan, fold_depth);
   char *scratch = cj_scratch(CJ_SCRATCH_TILES, at.bytes);
   if (!scratch) abort();  // some tens of KiB: nothing would run without them
-  *state = (tile_state){.plan = plan, .level = cj_current_level(), .raw = scratch + plan->slot_count * at.slot};
+  *state = (tile_state){.plan = plan, .level = plan->level, .raw = scratch + plan->slot_count * at.slot};
   state->accumulators = scratch + at.accumulators_at;
   state->registers = (void **)(scratch + at.tables_at);
   state->offsets = (int64_t *)(state->registers + group->register_count);

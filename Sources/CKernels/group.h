@@ -54,6 +54,7 @@ typedef struct {
 
 typedef struct {
   const cj_group *group;
+  const cj_level *level;  // the caller's, for all threads
   void *const *slots;
   planned_access *loads, *stores;
   planned_register *registers;

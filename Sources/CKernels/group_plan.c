@@ -245,7 +245,7 @@ static bool is_in_place(const group_plan *plan, int store) {
 
 static void plan_loads(group_plan *plan, void *const *slots) {
   const cj_group *group = plan->group;
-  const cj_level *level = cj_current_level();
+  const cj_level *level = plan->level;
   for (int i = 0; i < group->load_count; i++) {
     planned_access *planned = &plan->loads[i];
     const cj_access *access = &group->loads[i];
@@ -271,7 +271,7 @@ static void plan_accesses(group_plan *plan, void *const *slots) {
   const bool streams = stored_bytes(group) >= STREAM_BYTES;
   plan->streams = false;
   for (int i = 0; i < group->store_count; i++)
-    plan_access(plan, &group->stores[i], slots, cj_current_level()->store, &plan->stores[i]);
+    plan_access(plan, &group->stores[i], slots, plan->level->store, &plan->stores[i]);
   plan_loads(plan, slots);
   for (int i = 0; i < group->store_count; i++) {
     planned_access *planned = &plan->stores[i];
@@ -404,7 +404,7 @@ static int32_t assign_slots(group_plan *plan, int32_t *free_slots) {
 
 static void plan_steps(group_plan *plan) {
   const cj_group *group = plan->group;
-  const cj_level *level = cj_current_level();
+  const cj_level *level = plan->level;
   plan->step_count = 0;
   for (int i = 0; i < group->instruction_count; i++) {
     const cj_instruction *instruction = &group->instructions[i];
@@ -507,7 +507,7 @@ static group_plan *make_plan(const cj_group *group, void *const *slots, void *wo
                        steps * sizeof(planned_step) + 64;
   group_plan *plan = cj_scratch(CJ_SCRATCH_PLAN, (int64_t)bytes);
   if (!plan) abort();  // a few KiB
-  *plan = (group_plan){.group = group, .slots = slots, .partials = workspace, .blocks = blocks};
+  *plan = (group_plan){.group = group, .level = cj_current_level(), .slots = slots, .partials = workspace, .blocks = blocks};
   plan->loads = (planned_access *)(plan + 1);
   plan->stores = plan->loads + group->load_count;
   plan->steps = (planned_step *)(plan->stores + group->store_count);

@@ -82,7 +82,8 @@ const cj_level *cj_current_level(void);
 // Rows of a leaf of the tree by which columns are reduced (reduce.c).
 enum { CJ_LEAF_COLUMNS = 16 };
 // Each row of n float32 or float64 values to one, by the tree of cj_reduce.
-void cj_reduce_each_row(cj_reduction op, cj_dtype dtype, int64_t rows, int64_t n, const void *in, void *out);
+void cj_reduce_each_row(const cj_level *level, cj_reduction op, cj_dtype dtype, int64_t rows, int64_t n,
+                        const void *in, void *out);
 // a[i] = op(a[i], b[i]) for accumulators.
 void cj_combine(cj_reduction op, cj_dtype dtype, int64_t count, void *a, const void *b);
 // That tree above `count` accumulators of `columns` values, `stride` bytes apart; it ends in the first.

@@ -174,8 +174,8 @@ void cj_combine_tree(cj_reduction op, cj_dtype dtype, int64_t count, int64_t col
   cj_combine(op, dtype, columns, sums, right);
 }
 
-void cj_reduce_each_row(cj_reduction op, cj_dtype dtype, int64_t rows, int64_t n, const void *in, void *out) {
-  const cj_level *level = cj_current_level();
+void cj_reduce_each_row(const cj_level *level, cj_reduction op, cj_dtype dtype, int64_t rows, int64_t n,
+                        const void *in, void *out) {
   if (n <= LEAF_ROW) {
     (dtype == CJ_FLOAT64 ? level->reduce_rows_f64 : level->reduce_rows_f32)(op, rows, n, n, in, out);
     return;

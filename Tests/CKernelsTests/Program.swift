@@ -26,32 +26,33 @@ func computeType(_ dtype: cj_dtype) -> cj_type {
 
 func instruction(
   _ op: cj_opcode, _ type: cj_type, aux: Int = 0, _ dst: Int, _ a: Int = 0, _ b: Int = 0, _ c: Int = 0,
-  immediate: UInt64 = 0
+  immediate: UInt64 = 0, extent: cj_extent = CJ_FULL
 ) -> cj_instruction {
   cj_instruction(
-    op: UInt8(op.rawValue), type: UInt8(type.rawValue), aux: UInt8(aux), extent: 0, dst: UInt16(dst),
+    op: UInt8(op.rawValue), type: UInt8(type.rawValue), aux: UInt8(aux), extent: UInt8(extent.rawValue),
+    dst: UInt16(dst),
     a: UInt16(a), b: UInt16(b), c: UInt16(c), immediate: immediate)
 }
 
-func access(_ slot: Int, _ dtype: cj_dtype, _ reg: Int, offset: Int = 0, strides: [Int]) -> cj_access {
+func access(
+  _ slot: Int, _ dtype: cj_dtype, _ reg: Int, offset: Int = 0, strides: [Int], extent: cj_extent = CJ_FULL
+) -> cj_access {
   var result = cj_access()
   result.slot = Int32(slot)
   result.dtype = UInt8(dtype.rawValue)
   result.reg = UInt16(reg)
   result.offset = Int64(offset)
+  result.extent = UInt8(extent.rawValue)
   withUnsafeMutableBytes(of: &result.strides) { raw in
     for (axis, stride) in strides.enumerated() { raw.bindMemory(to: Int64.self)[axis] = Int64(stride) }
   }
   return result
 }
 
-/// An address for no folds: the kernels take none but in `folds` of `fold_count`.
-nonisolated(unsafe) private let noFolds = UnsafePointer(UnsafeMutablePointer<cj_fold>.allocate(capacity: 1))
-
 /// Runs a program over memory given as byte arrays, which it may change.
 func runGroup(
-  _ extents: [Int], loads: [cj_access], stores: [cj_access], registers: Int,
-  _ instructions: [cj_instruction], slots: inout [[UInt8]]
+  _ extents: [Int], loads: [cj_access], stores: [cj_access], folds: [cj_fold] = [], registers: Int,
+  _ instructions: [cj_instruction], slots: inout [[UInt8]], withWorkspace: Bool = true
 ) {
   var memory: [UnsafeMutableRawPointer?] = slots.map {
     let block = UnsafeMutableRawPointer.allocate(byteCount: max($0.count, 1), alignment: 16)
@@ -62,15 +63,20 @@ func runGroup(
   (loads + [cj_access()]).withUnsafeBufferPointer { loadList in
     (stores + [cj_access()]).withUnsafeBufferPointer { storeList in
       (instructions + [cj_instruction()]).withUnsafeBufferPointer { list in
-        var group = cj_group(
-          rank: Int32(extents.count), extents: (0, 0, 0, 0, 0, 0, 0, 0), load_count: Int32(loads.count),
-          store_count: Int32(stores.count), instruction_count: Int32(instructions.count),
-          register_count: Int32(registers), loads: loadList.baseAddress!, stores: storeList.baseAddress!,
-          instructions: list.baseAddress!, fold_count: 0, folds: noFolds)
-        withUnsafeMutableBytes(of: &group.extents) { raw in
-          for (axis, extent) in extents.enumerated() { raw.bindMemory(to: Int64.self)[axis] = Int64(extent) }
+        (folds + [cj_fold()]).withUnsafeBufferPointer { foldList in
+          var group = cj_group(
+            rank: Int32(extents.count), extents: (0, 0, 0, 0, 0, 0, 0, 0), load_count: Int32(loads.count),
+            store_count: Int32(stores.count), instruction_count: Int32(instructions.count),
+            register_count: Int32(registers), loads: loadList.baseAddress!, stores: storeList.baseAddress!,
+            instructions: list.baseAddress!, fold_count: Int32(folds.count), folds: foldList.baseAddress!)
+          withUnsafeMutableBytes(of: &group.extents) { raw in
+            for (axis, extent) in extents.enumerated() { raw.bindMemory(to: Int64.self)[axis] = Int64(extent) }
+          }
+          let bytes = withWorkspace ? Int(cj_group_workspace(&group)) : 0
+          let workspace = bytes > 0 ? UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64) : nil
+          memory.withUnsafeMutableBufferPointer { cj_group_run(&group, UnsafePointer($0.baseAddress!), workspace) }
+          workspace?.deallocate()
         }
-        memory.withUnsafeMutableBufferPointer { cj_group_run(&group, UnsafePointer($0.baseAddress!), nil) }
       }
     }
   }
