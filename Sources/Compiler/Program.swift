@@ -175,7 +175,7 @@ public struct FusedGroup: Sendable {
 }
 
 extension Step.Kind {
-  fileprivate var name: String {
+  var name: String {
     switch self {
     case .group(let group): "group of \(group.nodeCount)"
     case .operation(let operation, _, _, _, _): operation.name

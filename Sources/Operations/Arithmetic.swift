@@ -22,7 +22,7 @@ extension ElementwiseFunction {
 
   /// round(round(a·b) + c): made by the compiler from a product and a sum, with the bits of both.
   public static let multiplyAdd = ElementwiseFunction(
-    "multiplyAdd", arity: 3, .numbers, flops: 2,
+    "multiplyAdd", arity: 3, .numbers, flops: ScalarOpcode.multiplyAdd.flops,
     gradients: [{ x, _, g in g * x[1] }, { x, _, g in g * x[0] }, { _, _, g in g }]
   ) { builder, x in builder.multiplyAdd(x[0], x[1], x[2]) }
 
@@ -39,7 +39,7 @@ extension ElementwiseFunction {
 
   /// aᵇ. The gradient by a is 0 where b is 0; that by b is 0 where a is 0.
   public static let power = ElementwiseFunction(
-    "power", arity: 2, .numbers, flops: 20, autocast: .full,
+    "power", arity: 2, .numbers, flops: ScalarOpcode.power.flops, autocast: .full,
     gradients: [
       { x, _, g in g * Value.select(x[1].equals(0), x[1].zerosLike, x[1] * Value.power(x[0], x[1] - 1)) },
       { x, y, g in

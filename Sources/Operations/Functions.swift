@@ -5,30 +5,30 @@ import Foundation
 // Functions of one float: powers, exponentials, circular functions, rounding.
 
 extension ElementwiseFunction {
-  public static let sqrt = unary("sqrt", .sqrt, flops: 5) { _, y, g in g * 0.5 / y }
+  public static let sqrt = unary("sqrt", .sqrt) { _, y, g in g * 0.5 / y }
   /// 1 / √x.
-  public static let rsqrt = unary("rsqrt", .rsqrt, flops: 6) { _, y, g in g * -0.5 * (y * y * y) }
-  public static let exp = unary("exp", .exp, flops: 10) { _, y, g in g * y }
+  public static let rsqrt = unary("rsqrt", .rsqrt) { _, y, g in g * -0.5 * (y * y * y) }
+  public static let exp = unary("exp", .exp) { _, y, g in g * y }
   /// eˣ − 1, accurate near 0.
-  public static let expm1 = unary("expm1", .expm1, flops: 12) { _, y, g in g * (y + 1) }
-  public static let log = unary("log", .log, flops: 10) { x, _, g in g / x }
+  public static let expm1 = unary("expm1", .expm1) { _, y, g in g * (y + 1) }
+  public static let log = unary("log", .log) { x, _, g in g / x }
   /// ln(1 + x), accurate near 0.
-  public static let log1p = unary("log1p", .log1p, flops: 12) { x, _, g in g / (x + 1) }
-  public static let sin = unary("sin", .sin, flops: 12) { x, _, g in g * x.cos() }
-  public static let cos = unary("cos", .cos, flops: 12) { x, _, g in -(g * x.sin()) }
-  public static let tanh = unary("tanh", .tanh, flops: 15) { _, y, g in g * (1 - y * y) }
+  public static let log1p = unary("log1p", .log1p) { x, _, g in g / (x + 1) }
+  public static let sin = unary("sin", .sin) { x, _, g in g * x.cos() }
+  public static let cos = unary("cos", .cos) { x, _, g in -(g * x.sin()) }
+  public static let tanh = unary("tanh", .tanh) { _, y, g in g * (1 - y * y) }
   /// 2/√π · e^(−x²) is its derivative.
-  public static let erf = unary("erf", .erf, flops: 15) { x, _, g in g * (2 / Double.pi.squareRoot()) * (-(x * x)).exp()
+  public static let erf = unary("erf", .erf) { x, _, g in g * (2 / Double.pi.squareRoot()) * (-(x * x)).exp()
   }
   /// 1 / (1 + e⁻ˣ).
-  public static let sigmoid = unary("sigmoid", .sigmoid, flops: 12) { _, y, g in g * y * (1 - y) }
+  public static let sigmoid = unary("sigmoid", .sigmoid) { _, y, g in g * y * (1 - y) }
 
   private static func unary(
-    _ name: String, _ opcode: ScalarOpcode, flops: Int,
+    _ name: String, _ opcode: ScalarOpcode,
     _ gradient: @escaping @Sendable (_ x: Value, _ y: Value, _ g: Value) -> Value
   ) -> ElementwiseFunction {
     ElementwiseFunction(
-      name, arity: 1, .floats, flops: flops, autocast: .full, gradients: [{ x, y, g in gradient(x[0], y, g) }]
+      name, arity: 1, .floats, flops: opcode.flops, autocast: .full, gradients: [{ x, y, g in gradient(x[0], y, g) }]
     ) { _, x in x[0].unary(opcode) }
   }
 

@@ -96,6 +96,9 @@ public struct Gather: IndexedAxis {
     if isBatched[0] { return [record(Gather(axis: axis + 1), operands)] }
     return [record(self, operands).movingAxis(axis, to: 0)]
   }
+  public func cost(_ operands: OperandTypes, _ results: ResultTypes) -> Cost {
+    Cost(flops: 0, bytes: operands[1].byteCount + 2 * results.first.byteCount)
+  }
 }
 
 /// Adds whole slices: x[…, indices[i…], …] += updates[…, i…, …] along `axis`, in the order of i.
@@ -186,6 +189,9 @@ public struct GatherAlong: IndexedAxis {
         GatherAlong(axis: axis + 1), operands.indices.map { isBatched[$0] ? operands[$0] : operands[$0].repeated(size) }
       )
     ]
+  }
+  public func cost(_ operands: OperandTypes, _ results: ResultTypes) -> Cost {
+    Cost(flops: 0, bytes: operands[1].byteCount + 2 * results.first.byteCount)
   }
 }
 

@@ -111,6 +111,9 @@ public struct Slice: Operation {
     if isBatched.dropFirst().contains(true) { return unrolledBatch(self, operands, isBatched) }
     return [record(Slice(part.batched), operands)]
   }
+  public func cost(_ operands: OperandTypes, _ results: ResultTypes) -> Cost {
+    Cost(flops: 0, bytes: 2 * results.first.byteCount)
+  }
 }
 
 /// Writes a part: operands are the tensor, the new part, and a start for each listed axis; the

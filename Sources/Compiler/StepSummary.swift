@@ -1,0 +1,123 @@
+import CajalBase
+import CajalIR
+import CajalOperations
+
+/// What a profile says of a step, measured times aside.
+public struct StepSummary: Sendable, Hashable {
+  /// Its name and sizes: `matmul 128×784×512 and group of 3 [128, 512]`.
+  public var name: String
+  /// The module that recorded it, if one did.
+  public var module: String?
+  /// What it computes in.
+  public var dtype: DType
+  /// Arithmetic, and the bytes that must move: each buffer's once.
+  public var cost: Cost
+
+  public init(name: String, module: String? = nil, dtype: DType, cost: Cost) {
+    self.name = name
+    self.module = module
+    self.dtype = dtype
+    self.cost = cost
+  }
+}
+
+extension Step {
+  public var summary: StepSummary {
+    StepSummary(name: kind.title, module: path?.description, dtype: kind.dtype, cost: kind.cost)
+  }
+
+  /// Arithmetic, and the bytes that must move: each buffer's once.
+  public var cost: Cost { kind.cost }
+}
+
+extension Step.Kind {
+  fileprivate var title: String {
+    switch self {
+    case .group(let group): "\(name) \(group.space)"
+    case .copy(let source, _): "\(name) \(source.view.shape)"
+    case .followed(let first, let group): "\(first.title) and group of \(group.nodeCount) \(group.space)"
+    case .loop(_, let signature, _, _, _, _): "\(name) of \(signature.length)"
+    case .operation(let operation, let operands, _, let types, _):
+      if let product = operation as? MatMul {
+        "\(name) \(product.dimensions(operands[0].view.shape, operands[1].view.shape).title)"
+      } else {
+        "\(name) \(types.first.shape)"
+      }
+    }
+  }
+
+  fileprivate var dtype: DType {
+    switch self {
+    case .group(let group): group.stores.first?.dtype ?? group.folds.first?.dtype ?? .float32
+    case .copy(let source, _): source.dtype
+    case .followed(let first, _): first.dtype
+    case .operation(_, _, _, let types, _), .loop(_, _, _, _, _, let types): types.first.dtype
+    }
+  }
+
+  fileprivate var cost: Cost {
+    switch self {
+    case .group(let group): return group.cost()
+    case .copy(let source, _): return Cost(flops: 0, bytes: 2 * source.view.shape.count * source.dtype.byteCount)
+    case .followed(let first, let group):
+      // The group finds the product in the cache.
+      let rest = group.cost(without: first.result)
+      return Cost(flops: first.cost.flops + rest.flops, bytes: first.cost.bytes + rest.bytes)
+    case .operation(let operation, let operands, _, let types, _):
+      return operation.cost(OperandTypes(operands.map { TensorType($0.view.shape, $0.dtype) }), types)
+    case .loop(_, let signature, let body, _, _, _):
+      let one = body.steps.map(\.cost).reduce(into: Cost(flops: 0, bytes: 0)) {
+        $0.flops += $1.flops
+        $0.bytes += $1.bytes
+      }
+      return Cost(flops: signature.length * one.flops, bytes: signature.length * one.bytes)
+    }
+  }
+
+  private var result: Int? {
+    if case .operation(_, _, let results, _, _) = self { return results[0] }
+    return nil
+  }
+}
+
+extension MatMul.Dimensions {
+  fileprivate var title: String { (batch == 1 ? "" : "\(batch)×") + "\(m)×\(k)×\(n)" }
+}
+
+extension FusedGroup {
+  private var rows: Int { space.rank == 0 ? 1 : space.prefix(space.rank - 1).count }
+
+  /// - Parameter cached: a buffer whose loads cost nothing.
+  fileprivate func cost(without cached: Int? = nil) -> Cost {
+    var flops = folds.count * space.count
+    for instruction in instructions {
+      switch instruction {
+      case .scalar(let scalar, let isRow): flops += scalar.opcode.flops * (isRow ? rows : space.count)
+      case .reduce: flops += space.count
+      case .broadcast: break
+      }
+    }
+    var bytes = 0
+    for store in stores { bytes += (store.isRow ? rows : space.count) * store.dtype.byteCount }
+    for fold in folds { bytes += (space.rank == 0 ? 1 : space[-1]) * fold.dtype.byteCount }
+    for (region, count) in loadedRegions where region.buffer != cached { bytes += count }
+    return Cost(flops: flops, bytes: bytes)
+  }
+
+  private struct Region: Hashable {
+    let buffer: Int
+    let offset: Int
+  }
+
+  /// Bytes read, by where they begin: what is read twice in other orders comes from the cache.
+  private var loadedRegions: [Region: Int] {
+    var regions: [Region: Int] = [:]
+    for load in loads {
+      guard let buffer = load.placement.buffer else { continue }
+      let count = load.strides.indices.reduce(1) { $0 * (load.strides[$1] == 0 ? 1 : space[$1]) }
+      let region = Region(buffer: buffer, offset: load.placement.view.offset)
+      regions[region] = max(regions[region] ?? 0, count * load.placement.dtype.byteCount)
+    }
+    return regions
+  }
+}
