@@ -17,7 +17,7 @@ struct CajalCommand: AsyncParsableCommand {
         130  ended by Ctrl-C, after what was learned had been saved
       """,
     version: "0.1.0",
-    subcommands: [Train.self, Evaluate.self, Doctor.self])
+    subcommands: [Train.self, Evaluate.self, ProfileTraining.self, Benchmark.self, Doctor.self])
 
   static func main() async {
     do {

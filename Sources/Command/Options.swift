@@ -29,19 +29,33 @@ struct DataOptions: ParsableArguments {
   }
 }
 
-/// Flags about the machine.
-struct MachineOptions: ParsableArguments {
+/// Flags that every command about the CPU understands.
+struct CommonOptions: ParsableArguments {
   @Option(help: "Threads of the CPU; all it has by default. Results do not depend on it.")
   var threads: Int?
-
-  @Option(help: "Where to compute: cpu, reference (slow, plain: the judge) or fake (an accelerator for tests).")
-  var device = Settings.process.device
 
   @Flag(help: "One JSON object a line on standard output, and nothing else there.")
   var json = false
 
   func validate() throws {
     if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
+  }
+
+  func apply() {
+    if let threads { Runtime.threads = threads }
+  }
+}
+
+/// Flags about the machine.
+struct MachineOptions: ParsableArguments {
+  @OptionGroup var common: CommonOptions
+
+  @Option(help: "Where to compute: cpu, reference (slow, plain: the judge) or fake (an accelerator for tests).")
+  var device = Settings.process.device
+
+  var json: Bool { common.json }
+
+  func validate() throws {
     if Device(named: device) == nil {
       let names = Device.all.map(\.name).joined(separator: ", ")
       throw ValidationError("there is no device '\(device)'. Use one of \(names).")
@@ -50,7 +64,7 @@ struct MachineOptions: ParsableArguments {
 
   /// Runs `body` on this machine as asked.
   func run(_ body: () throws -> Void) throws {
-    if let threads { Runtime.threads = threads }
+    common.apply()
     try withDevice(Device(named: device) ?? .cpu, body)
   }
 }

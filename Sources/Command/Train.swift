@@ -13,6 +13,7 @@ struct Train: AsyncParsableCommand {
         cajal train
         cajal train --epochs 10 --learning-rate 0.0005 --save digits.safetensors
         cajal train --dataset ~/fashion-mnist --json
+        cajal train --epochs 1 --profile trace.json
 
       Ctrl-C ends after the current step and saves what was learned so far.
       """)
@@ -35,30 +36,19 @@ struct Train: AsyncParsableCommand {
   @Option(help: "Write the trained network to this file (safetensors).")
   var save: String?
 
+  @Option(
+    defaultAsFlag: "profile.json",
+    help: "Show where the time went, and write a trace of it to this file (see `cajal help profile`).")
+  var profile: String?
+
   func validate() throws {
     if epochs < 1 { throw ValidationError("--epochs must be at least 1.") }
     if batchSize < 1 { throw ValidationError("--batch-size must be at least 1.") }
     if !(learningRate > 0 && learningRate.isFinite) {
       throw ValidationError("--learning-rate must be a positive number.")
     }
-    if let save { try checkWritable(save) }
-  }
-
-  /// A wrong place to save is known before the training, not after it.
-  private func checkWritable(_ path: String) throws {
-    let place = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-    var isFolder: ObjCBool = false
-    if !FileManager.default.fileExists(atPath: place, isDirectory: &isFolder) || !isFolder.boolValue {
-      throw ValidationError(
-        "--save \(path): the folder \(place) does not exist. Create it (mkdir -p), or save elsewhere.")
-    }
-    let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-    if path.isEmpty || path.hasSuffix("/") || (isThere && isFolder.boolValue) {
-      throw ValidationError("--save \(path): that is a folder. Name a file in it.")
-    }
-    if !FileManager.default.isWritableFile(atPath: place) {
-      throw ValidationError("--save \(path): \(place) may not be written. Change its permissions, or save elsewhere.")
-    }
+    if let save { try checkWritable(save, option: "--save") }
+    if let profile { try checkWritable(profile, option: "--profile") }
   }
 
   func run() async throws {
@@ -69,13 +59,15 @@ struct Train: AsyncParsableCommand {
       let inputs = dataset.train.inputs.shape.suffix(from: 1).count
       let model = withSeed(seed) { Perceptron(inputs: inputs, classes: dataset.classes) }
       try introduce(model, dataset, output)
-      let (report, last) = try train(model, dataset, output)
+      let meter = profile.map { _ in Profile() }
+      let (report, last) = try meter.measure { try train(model, dataset, output) }
       if let save {
         try model.save(save, metadata: ["cajal.model": "perceptron", "cajal.dataset": dataset.name])
         try output.say("saved \(save)")
       }
       try output.say(String(format: "trained in %.1f s", report.seconds))
       let accuracy = try last ?? measuredAccuracy(of: model, on: dataset.test, output)
+      if let meter { try ProfileReport.show(meter, trace: profile, output) }
       let plans = report.stepCounters.plansCompiled
       try Finish(testAccuracy: accuracy, trainSeconds: report.seconds, stepPlans: plans).report(output)
       if report.wasStopped { throw ExitCode(130) }
@@ -141,5 +133,12 @@ struct Train: AsyncParsableCommand {
         "test_accuracy": accuracy.map(JSON.number) ?? .null,
         "seconds": .number(report.seconds),
       ])
+  }
+}
+
+extension Profile? {
+  /// Runs `body`, profiled if there is a profile.
+  fileprivate func measure<Result>(_ body: () throws -> Result) rethrows -> Result {
+    try self?.measure(body) ?? body()
   }
 }

@@ -8,7 +8,8 @@ import CajalOperations
 extension Engine {
   /// Waits for what the run reads, binds its arguments, and runs it.
   func execute(_ run: Run, _ plan: Plan, _ device: Device) {
-    for dependency in run.dependencies { dependency.wait() }
+    let dependencies = run.dependencies
+    if !dependencies.isEmpty { run.profile.time(.waiting) { for dependency in dependencies { dependency.wait() } } }
     let leafStates = run.leaves.map { $0.node.status == .failed }
     if let failed = leafStates.firstIndex(of: true), let error = run.leaves[failed].node.failure {
       let failedOutputs = plan.outputsDepending(onInputs: leafStates)
@@ -17,8 +18,12 @@ extension Engine {
     }
     let arguments = RunArguments(capacity: run.leaves.count)
     do {
-      try bind(run, device, to: arguments)
-      plan.executable.run(arguments) { result in self.finish(run, result, arguments) }
+      try run.profile.time(.binding) { () throws(TensorError) in try bind(run, device, to: arguments) }
+      arguments.times = run.profile.map { _ in StepTimes() }
+      plan.executable.run(arguments) { result in
+        if let profile = run.profile, let times = arguments.times { profile.ran(plan, times) }
+        self.finish(run, result, arguments)
+      }
     } catch {
       finish(run, .failure(RunFailure(error)), arguments)
     }
@@ -104,7 +109,7 @@ extension Engine {
     var released: [Value] = []
     var again: [Node] = []
     switch result {
-    case .success(let stored): released = publish(run, stored)
+    case .success(let stored): released = run.profile.time(.publishing) { publish(run, stored) }
     case .failure(let failure):
       for old in run.fallbacks.values { wait(for: old.node) }
       if let arguments { putBack(run, arguments) }

@@ -42,6 +42,9 @@ public final class Engine: Sendable {
     set { CPUBackend.threads = newValue }
   }
 
+  /// Bytes that tensors of the host can have.
+  var availableMemory: Int { CPUBackend.availableMemory }
+
   /// The CPU's SIMD level and threads.
   public var cpuDescription: String { CPUBackend.description }
 
@@ -51,6 +54,7 @@ public final class Engine: Sendable {
   private func count(_ change: (inout EngineCounters) -> Void) {
     total.count(change)
     EngineMeter.current?.count(change)
+    Profile.current?.count(change)
   }
 
   func backend(of device: Device) throws(TensorError) -> any Backend {
@@ -173,7 +177,7 @@ public final class Engine: Sendable {
   private func isStartable(_ node: Node) -> Bool { node.status == .pending && node.trace == nil }
 
   func wait(for node: Node) {
-    while let run = claim(of: node) { run.wait() }
+    while let run = claim(of: node) { Profile.current.time(.waiting) { run.wait() } }
   }
 
   /// Throws what went wrong with `value`, or with a step that it descends from and nobody looked at.
@@ -216,7 +220,7 @@ public final class Engine: Sendable {
     let olds = Dictionary(
       fallbacks.map { (ObjectIdentifier($0.new.node), $0.old) }, uniquingKeysWith: { first, _ in first })
     while true {
-      switch claimGraph(nodes, olds) {
+      switch Profile.current.time(.finding, { claimGraph(nodes, olds) }) {
       case .nothing: return
       case .transfers(let runs):
         for run in runs { transfer(run) }
@@ -280,7 +284,7 @@ public final class Engine: Sendable {
     if inlineIfReady, device != .fake, run.dependencies.isEmpty {
       execute(run, plan, device)
     } else {
-      executors[device]?.submit { [self] in execute(run, plan, device) }
+      run.profile.time(.waiting) { executors[device]?.submit { [self] in execute(run, plan, device) } }
     }
   }
 
@@ -290,7 +294,10 @@ public final class Engine: Sendable {
       return plan
     }
     let graph = request.graph ?? Graph()
-    let plan = Plan(graph: graph, executable: try backend(of: request.device).compile(graph))
+    let executable = try Profile.current.time(.compiling) { () throws(TensorError) in
+      try backend(of: request.device).compile(graph)
+    }
+    let plan = Plan(graph: graph, executable: executable)
     let evictions = cache.insert(plan, for: request.key)
     count {
       $0.plansCompiled += 1

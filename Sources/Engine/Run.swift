@@ -18,6 +18,9 @@ final class Run: MaterializationInProgress, @unchecked Sendable {
   /// Nodes inside the graph: they hold operands until the run is done.
   var interior: ContiguousArray<Node>
 
+  /// Who asked for times, if somebody did.
+  let profile = Profile.current
+
   private let condition = NSCondition()
   private var isDone = false
   private var continuations: [CheckedContinuation<Void, Never>] = []

@@ -13,5 +13,7 @@
 @_exported import struct CajalBase.TensorError
 @_exported import struct CajalEngine.EngineCounters
 @_exported import class CajalEngine.EngineMeter
+@_exported import struct CajalEngine.MachinePeaks
+@_exported import class CajalEngine.Profile
 @_exported import struct CajalFormats.FormatError
 @_exported import class CajalIR.Generator

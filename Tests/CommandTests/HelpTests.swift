@@ -4,7 +4,9 @@ import Testing
 @Suite struct HelpTests {
   private let folder = try! Folder()
 
-  @Test(arguments: [[], ["train"], ["evaluate"], ["doctor"]]) func everyCommandHelps(_ command: [String]) throws {
+  @Test(arguments: [[], ["train"], ["evaluate"], ["profile"], ["benchmark"], ["doctor"]]) func everyCommandHelps(
+    _ command: [String]
+  ) throws {
     let outcome = try Cajal.start(command + ["--help"], in: folder).wait()
     #expect(outcome.status == 0 && outcome.errors.isEmpty)
     #expect(outcome.output.contains("USAGE: cajal"))
@@ -14,7 +16,7 @@ import Testing
   private let trainFlags = [
     "--dataset", "--classes", "--epochs", "--batch-size", "--learning-rate", "--seed", "--threads", "--device",
     "--save",
-    "--json", "EXAMPLES", "Ctrl-C",
+    "--profile", "--json", "EXAMPLES", "Ctrl-C",
   ]
 
   @Test func theMainHelpTellsTheExitStatuses() throws {

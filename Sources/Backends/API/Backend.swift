@@ -39,6 +39,9 @@ public protocol Executable: AnyObject, Sendable {
   ///
   /// A failed run has not written into donated memory: every step that can fail comes first.
   func run(_ arguments: RunArguments, completion: @escaping @Sendable (RunResult) -> Void)
+
+  /// What a run does, in this order: for profiles.
+  var steps: [StepSummary] { get }
 }
 
 /// What a run reads. The run owns it, and takes out of it what it may write over.
@@ -53,6 +56,8 @@ public final class RunArguments: @unchecked Sendable {
   public private(set) var inputs: [Input] = []
   /// Whether nothing but this run can reach the input any more.
   public private(set) var isDonated: [Bool] = []
+  /// Where the run says when its steps ended, if somebody asks.
+  public var times: StepTimes?
 
   public init(capacity: Int) {
     inputs.reserveCapacity(capacity)

@@ -37,6 +37,9 @@ public final class CPUBackend: HostBackend {
     "\(String(cString: cj_simd_name(cj_simd_level()))), \(cj_threads()) threads"
   }
 
+  /// Bytes of memory that the process may use.
+  public static var availableMemory: Int { Int(cj_memory_available()) }
+
   /// Threads that kernels run on from now on.
   public static var threads: Int {
     get { Int(cj_threads()) }
@@ -52,6 +55,8 @@ final class CPUExecutable: Executable {
     self.program = program
     self.backend = backend
   }
+
+  var steps: [StepSummary] { program.steps }
 
   func run(_ arguments: RunArguments, completion: @escaping @Sendable (RunResult) -> Void) {
     completion(

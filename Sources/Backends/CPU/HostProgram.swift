@@ -16,6 +16,8 @@ final class HostProgram: Sendable {
   /// Inputs that outputs show as they are.
   private let shownInputs: Set<Int>
 
+  var steps: [StepSummary] { program.steps.map(\.summary) }
+
   init(_ program: Program) {
     self.program = program
     kernels = program.steps.map { HostKernels.make($0, program) }
@@ -29,6 +31,7 @@ final class HostProgram: Sendable {
   /// Runs on `arguments`. Everything is allocated before the first kernel, and kernels that can
   /// fail come before the first that writes into donated memory: a failed run changed nothing.
   func run(_ arguments: RunArguments, _ allocate: Allocate) throws(RunFailure) -> [StoredValue] {
+    arguments.times?.mark()
     var blocks: [HostStorage] = []
     // Numbers of the host that are outputs as they are need memory of the device.
     var numbers: [Int: HostStorage] = [:]
@@ -79,6 +82,7 @@ final class HostProgram: Sendable {
       case .output(let block): pointers[index] = blocks[block].pointer
       }
     }
+    arguments.times?.mark()
     for (index, kernel) in kernels.enumerated() {
       do {
         try pointers.withUnsafeMutableBufferPointer { (pointers) throws(Mismatch) in
@@ -87,6 +91,7 @@ final class HostProgram: Sendable {
       } catch {
         throw failure(error, at: index)
       }
+      arguments.times?.mark()
     }
   }
 

@@ -96,6 +96,8 @@ final class FakeExecutable: Executable {
     self.backend = backend
   }
 
+  var steps: [StepSummary] { program.steps }
+
   func run(_ arguments: RunArguments, completion: @escaping @Sendable (RunResult) -> Void) {
     backend.enqueue { [program, backend] in
       if backend.runFails() {

@@ -24,19 +24,27 @@ final class ReferenceExecutable: Executable {
     self.backend = backend
   }
 
+  /// Plain loops, all one step.
+  var steps: [StepSummary] {
+    [StepSummary(name: "graph of \(graph.instructions.count)", dtype: .float32, cost: Cost(flops: 0, bytes: 0))]
+  }
+
   func run(_ arguments: RunArguments, completion: @escaping @Sendable (RunResult) -> Void) {
     completion(Result { () throws(RunFailure) in try self.run(arguments) })
   }
 
   private func run(_ arguments: RunArguments) throws(RunFailure) -> [StoredValue] {
+    arguments.times?.mark()
     var inputs: [HostTensor] = []
     for (input, type) in zip(arguments.inputs, graph.inputs) { inputs.append(try read(input, type)) }
     let outputs: [HostTensor]
+    arguments.times?.mark()
     do {
       outputs = try graph.evaluate(inputs)
     } catch {
       throw RunFailure(error.error, failedOutputs: graph.outputsDepending(on: error.position))
     }
+    arguments.times?.mark()
     var stored: [StoredValue] = []
     for output in outputs { stored.append(try write(output)) }
     return stored
