@@ -7,10 +7,8 @@ let package = Package(
   platforms: [.macOS(.v15)],
   dependencies: [.package(name: "cajal", path: "..")],
   targets: [
-    .target(name: "Peaks", cSettings: [.unsafeFlags(["-O3"])]),
     .executableTarget(
-      name: "cajal-benchmarks", dependencies: ["Peaks", .product(name: "Cajal", package: "cajal")],
-      path: "Sources/Worker"),
+      name: "cajal-benchmarks", dependencies: [.product(name: "Cajal", package: "cajal")], path: "Sources")
   ],
   swiftLanguageModes: [.v6]
 )

@@ -15,8 +15,8 @@ import works
 
 # Processes of each framework, and turns that each process takes at a work.
 PROCESSES, TURNS = 3, 3
-# Seconds: a turn's samples; a measurement of a peak; how long a peer may take to prepare a work or to sample it.
-SAMPLE, PEAK, PATIENCE = 0.2, 0.1, 45
+# Seconds: a turn's samples; the measurement of each peak; how long a peer may take to prepare a work or to sample it.
+SAMPLE, PEAK, PATIENCE = 0.2, 0.05, 45
 # How far losses and results may differ: float32's sums in another order, a few steps of Adam; bfloat16's rounding.
 TOLERANCE = {"f32": 5e-4, "bf16": 2e-2}
 # The difference of what is not a number, or not there; JSON has no infinity.
@@ -220,7 +220,7 @@ class Run:
     def __init__(self, names, commands, arguments):
         self.commands, self.arguments = commands, arguments
         self.results = [Result(name) for name in names]
-        self.versions, self.peaks, self.broken = {}, {}, {}
+        self.versions, self.machine, self.broken = {}, {}, {}
         self.workers, self.cpus = [], shared_cpus(arguments.threads)
         self.begun = time.monotonic()
 
@@ -229,8 +229,7 @@ class Run:
         try:
             for generation in range(processes):
                 self.start()
-                if generation == 0:
-                    self.measure_machine()
+                self.machine = self.machine or self.measure(MEMORY, 4 * PEAK)
                 for index, result in enumerate(self.results):
                     say_progress(
                         f"process {generation + 1} of {processes}, work {index + 1} of {len(self.results)}: "
@@ -261,21 +260,14 @@ class Run:
             worker.stop()
         self.workers = []
 
-    def peak(self, kind, size, seconds=PEAK):
-        """What the machine does a second, now."""
-        cajal = self.workers[0]
-        self.peaks[kind, size] = cajal.ask(do="peak", kind=kind, bytes=size, seconds=seconds).get("rate", 0)
-        return self.peaks[kind, size] or math.inf  # no floor then
-
-    def measure_machine(self):
-        for kind in ("fma f32", "fma bf16"):
-            self.peak(kind, 0, 0.2)
-        for kind in ("read", "copy", "triad"):
-            self.peak(kind, MEMORY, 0.4)
+    def measure(self, working_set, seconds):
+        """What the machine does a second, now: by Cajal, which is the first."""
+        return self.workers[0].ask(do="peaks", bytes=working_set, seconds=seconds).get("rates", {})
 
     def take_turns(self, result, turns):
-        if floor := result.work.floor(self.peak):
-            result.floors.append(floor)
+        if result.work.kind != "engine":
+            with contextlib.suppress(KeyError, ZeroDivisionError):  # no memory for it: no floor
+                result.floors.append(result.work.floor(self.measure(result.work.working_set, PEAK)))
         seconds = 0.1 if self.arguments.quick else SAMPLE
         ready = []
         for index, worker in enumerate(self.workers):

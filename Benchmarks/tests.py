@@ -35,7 +35,8 @@ def framework(prepare="dict(checks=[[1.0, 1.0]])", sample="dict(ms=[2.0, 3.0, 2.
         print(json.dumps({greeting}), flush=True)
         for line in sys.stdin:
             request = json.loads(line)
-            answers = dict(prepare=lambda: {prepare}, sample=lambda: {sample}, peak=lambda: dict(rate=1e9))
+            answers = dict(prepare=lambda: {prepare}, sample=lambda: {sample},
+                           peaks=lambda: dict(rates={{'fma f32': 1e9, 'copy': 1e9}}))
             print(json.dumps(answers.get(request["do"], dict)()), flush=True)
         """)]
 
@@ -104,8 +105,8 @@ class Parts(unittest.TestCase):
     def test_every_work_is_read(self):
         for name in works.ALL:
             work = works.Work(name)
-            floor = work.floor(lambda kind, size: 1e9)
-            self.assertEqual(floor is None, work.kind == "engine", name)
+            if work.kind != "engine":
+                self.assertGreater(work.floor({"fma f32": 1e9, "fma bf16": 1e9, "read": 1e9, "copy": 1e9}), 0, name)
         self.assertEqual(works.Work("gemm bf16 1x2x3 tb").amounts()[:2], (12, 22))
         self.assertEqual(works.Work("mlp 3-2-1 b5 adam train").amounts()[0], 2 * 5 * (8 + 8 + 2))
         self.assertEqual(works.Work("vae 7-5-3 b2 adam train").layers, [(7, 5), (5, 3), (5, 3), (3, 5), (5, 7)])

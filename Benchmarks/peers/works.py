@@ -87,19 +87,20 @@ class Work:
         # neither y nor a gradient of it, only x once more. Row and column values are not counted.
         return 0, (3 if self.kind == "crossentropy" else 5) * 4 * self.rows * self.columns, "copy"
 
-    def floor(self, peak):
-        """Milliseconds that no program beats by much: `peak(kind, bytes)` is what the machine does a second.
+    @property
+    def working_set(self):
+        """Bytes gone over again and again: those that must move, of a product those of all its operand sets."""
+        return self.amounts()[1] * (self.sets if self.kind == "gemm" else 1)
 
-        Products at the rate of multiply-adds; bytes at the rate of reading or copying as many over and over
-        again, for a product as many as all its operand sets have. One product is bound by the slower of the
-        two; a training step does its products and then the update.
+    def floor(self, rates):
+        """Milliseconds that no program beats by much, from what the machine does a second in that working set.
+
+        Products at the rate of multiply-adds; bytes at the rate of reading or copying as many. One product is
+        bound by the slower of the two; a training step does its products and then the update.
         """
-        if self.kind == "engine":
-            return None
         operations, moved, way = self.amounts()
-        rate = "fma bf16" if self.kind == "gemm" and self.dtype == "bf16" else "fma f32"
-        compute = operations / peak(rate, 0) if operations else 0
-        memory = moved / peak(way, moved * self.sets if self.kind == "gemm" else moved)
+        compute = operations / rates["fma bf16" if self.kind == "gemm" and self.dtype == "bf16" else "fma f32"]
+        memory = moved / rates[way]
         steps = self.kind in ("mlp", "vae") and self.trains
         return 1e3 * (compute + memory if steps else max(compute, memory))
 

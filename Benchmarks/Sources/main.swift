@@ -1,16 +1,15 @@
 // Cajal's side of `compare`: reads a request a line, answers one line of JSON each, as peers/harness.py does.
 // Besides works it measures the machine:
 //
-//     {"do": "peak", "kind": "copy", "bytes": N, "seconds": S}    {"rate": what it does a second}
+//     {"do": "peaks", "bytes": N, "seconds": S}    {"rates": {"fma f32": …, "fma bf16": …, "read": …, …}}
 
 import Cajal
 import Foundation
-import Peaks
 
 private struct Request: Decodable {
   let `do`: String
-  var work, kind: String?
-  var bytes: Int64?
+  var work: String?
+  var bytes: Int?
   var seconds: Double?
 }
 
@@ -18,13 +17,18 @@ private struct Answer: Encodable {
   var version, error: String?
   var checks: [Check]?
   var ms: [Double]?
-  var rate: Double?
+  var rates: [String: Double]?
 }
 
-private let peaks: [String: cj_peak] = [
-  "fma f32": CJ_PEAK_FMA_F32, "fma bf16": CJ_PEAK_FMA_BF16, "read": CJ_PEAK_READ, "copy": CJ_PEAK_COPY,
-  "triad": CJ_PEAK_TRIAD,
-]
+/// What the machine does a second: floating-point operations, and bytes going over so many again and again.
+private func rates(_ bytes: Int, _ seconds: Double) -> [String: Double] {
+  let peaks = MachinePeaks.measure(secondsEach: seconds, workingSets: [bytes]) { _ in }
+  var rates = ["fma f32": peaks.operations(in: .float32), "fma bf16": peaks.operations(in: .bfloat16)]
+  if let memory = peaks.bandwidths.first {
+    rates.merge(["read": memory.read, "copy": memory.copy, "triad": memory.triad]) { $1 }
+  }
+  return rates
+}
 
 private func answer(_ request: Request, _ job: inout (any Job)?) throws -> Answer {
   switch request.do {
@@ -36,10 +40,8 @@ private func answer(_ request: Request, _ job: inout (any Job)?) throws -> Answe
     return Answer(checks: made.checks)
   case "sample":
     return Answer(ms: try job?.sample(seconds: request.seconds ?? 0.2))
-  case "peak":
-    guard let kind = peaks[request.kind ?? ""] else { return Answer(error: "no such peak: \(request.kind ?? "")") }
-    let threads = Int32(Runtime.threads)
-    return Answer(rate: cj_measure_peak(kind, request.bytes ?? 0, threads, request.seconds ?? 0.1))
+  case "peaks":
+    return Answer(rates: rates(request.bytes ?? 0, request.seconds ?? 0.1))
   default:
     job = nil
     return Answer()
