@@ -29,6 +29,14 @@ cj_simd cj_simd_best(void) {
   return CJ_SIMD_BASELINE;
 }
 
+bool cj_has_bfloat16_dots(void) {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
 const cj_level *cj_current_level(void) {
   if (override) return override;
   const cj_level *level = atomic_load_explicit(&current, memory_order_acquire);

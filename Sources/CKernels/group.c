@@ -509,7 +509,8 @@ void cj_group_run(const cj_group *group, void *const *slots, void *workspace) {
   if (group->fold_count > 0 && plan->tasks > 1) finish_folds(plan);
 }
 
-void cj_group_block(void *context, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+// Runs a rectangle of the space, on the calling thread.
+static void run_block(void *context, int64_t row, int64_t rows, int64_t column, int64_t columns) {
   const group_plan *plan = context;
   tile_state state;
   start_task(&state, plan, 0);
@@ -520,4 +521,9 @@ void cj_group_block(void *context, int64_t row, int64_t rows, int64_t column, in
     }
   }
   if (plan->streams) cj_stream_fence();
+}
+
+void cj_matmul_then(const cj_product *product, const void *a, const void *b, void *c, const cj_group *group,
+                    void *const *slots) {
+  cj_matmul(product, a, b, c, run_block, cj_group_plan_blocks(group, slots));
 }

@@ -74,10 +74,8 @@ typedef struct {
 
 // The plan lies in the calling thread's scratch.
 group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *workspace);
-// The same for cj_group_block.
+// The same for parts of rows, as they come.
 group_plan *cj_group_plan_blocks(const cj_group *group, void *const *slots);
-// Runs the rectangle of the space, on the calling thread. The context is the plan.
-void cj_group_block(void *context, int64_t row, int64_t rows, int64_t column, int64_t columns);
 
 // The bytes of one element of a fold's accumulators.
 static inline int64_t cj_fold_bytes(const cj_fold *fold) { return fold->dtype == CJ_FLOAT64 ? 8 : 4; }

@@ -5,6 +5,7 @@
 #define CAJAL_KERNELS_INTERNAL_H
 
 #include "include/cajal_kernels.h"
+#include "matmul.h"
 
 #include <string.h>
 
@@ -19,29 +20,6 @@ enum { CJ_UNIFORM_BYTES = 128 };
 // dst[i] = converted src[i].
 typedef void (*cj_tile_convert)(int64_t n, void *dst, const void *src);
 
-// The micro kernel: c[rows][columns] (+)= packed a (k x height) . packed b (k x width).
-// Rows and columns beyond the edge are computed and dropped.
-typedef void (*cj_gemm_micro)(int64_t k, const void *a, const void *b, void *c, int64_t ldc,
-                              int64_t rows, int64_t columns, bool accumulate);
-// Packs `count` lines (rows of A or columns of B) of depth k into panels of the
-// micro kernel's height or width, padded with zeros; lines are line_stride
-// elements apart, steps along k depth_stride.
-typedef void (*cj_gemm_pack)(int64_t count, int64_t k, const void *source, int64_t line_stride,
-                             int64_t depth_stride, void *packed);
-// c[j] (+)= sum over p of a[p] b[p * ldb + j], for j in 0..<n.
-typedef void (*cj_gemm_rows)(int64_t n, int64_t k, const void *a, const void *b, int64_t ldb,
-                             void *c, bool accumulate);
-// c[j] = sum over p of a[p] b[j * ldb + p], for j in 0..<n.
-typedef void (*cj_gemm_dots)(int64_t n, int64_t k, const void *a, const void *b, int64_t ldb, void *c);
-
-typedef struct {
-  int64_t height, width;  // of the micro kernel's tile
-  cj_gemm_micro micro;
-  cj_gemm_pack pack_a, pack_b;
-  cj_gemm_rows vector_rows;
-  cj_gemm_dots vector_dots;
-} cj_gemm_kernels;
-
 // One block of a reduction, float32 or float64; see reduce.c for the tree of blocks.
 // Each of `rows` lines of n values (at most the row block), line_stride apart, to one value.
 typedef void (*cj_reduce_rows)(cj_reduction op, int64_t rows, int64_t n, int64_t line_stride,
@@ -51,14 +29,15 @@ typedef void (*cj_reduce_rows)(cj_reduction op, int64_t rows, int64_t n, int64_t
 typedef void (*cj_fold_columns)(cj_reduction op, int64_t rows, int64_t columns, int64_t row_stride,
                                 int64_t readable, const void *in, void *out, bool first);
 
-typedef struct {
+typedef struct cj_level {
   const char *name;
   cj_tile_op ops[CJ_OPCODE_COUNT][CJ_TYPE_COUNT];
   cj_tile_convert cast[CJ_TYPE_COUNT][CJ_TYPE_COUNT];  // [from][to]
   cj_tile_convert load[CJ_DTYPE_COUNT];   // memory to compute type
   cj_tile_convert store[CJ_DTYPE_COUNT];  // compute type to memory
   cj_tile_convert round[CJ_DTYPE_COUNT];  // compute type to itself, by way of the dtype
-  const cj_gemm_kernels *gemm_f32, *gemm_f64;
+  const cj_gemm_kernels *gemm[CJ_DTYPE_COUNT];  // NULL: integers
+  const cj_gemm_kernels *gemm_pairs;            // of bfloat16, if the machine has dot products; may be NULL
   void (*stream)(int64_t bytes, void *dst, const void *src);  // past the caches
   cj_reduce_rows reduce_rows_f32, reduce_rows_f64;
   cj_fold_columns fold_columns_f32, fold_columns_f64;
@@ -78,6 +57,7 @@ extern const cj_level cj_level_avx512;
 #endif
 
 const cj_level *cj_current_level(void);
+bool cj_has_bfloat16_dots(void);  // whether the machine adds products of pairs
 
 // Rows of a leaf of the tree by which columns are reduced (reduce.c).
 enum { CJ_LEAF_COLUMNS = 16 };
@@ -102,7 +82,7 @@ static inline int64_t cj_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b
 
 // A scratch buffer of the calling thread, kept for its next use; NULL only if
 // the system has no memory. A nested use must take another slot.
-enum { CJ_SCRATCH_PLAN, CJ_SCRATCH_TILES, CJ_SCRATCH_COUNT };
+enum { CJ_SCRATCH_PLAN, CJ_SCRATCH_TILES, CJ_SCRATCH_PRODUCT, CJ_SCRATCH_LINES, CJ_SCRATCH_COUNT };
 void *cj_scratch(int slot, int64_t bytes);
 
 // dst[r][c] = src[c][r] for r < rows, c < columns; elements are neighbours along

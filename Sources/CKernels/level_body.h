@@ -4,6 +4,7 @@
 //   LEVEL_HAS_FMA    whether a fused multiply-add is one instruction
 //   LEVEL_HAS_HALF   whether float16 converts in hardware
 //   LEVEL_TABLE, LEVEL_NAME  the table to export and its name
+//   LEVEL_PAIRS      kernels for bfloat16 in pairs, where machines of the level may have them
 // and sets the target by an attribute around the include.
 
 #include "level_vectors.h"
@@ -21,8 +22,6 @@ typedef vi mask_f32;
 #define VEC vf
 #define NAME(x) x##_f32
 #include "level_reduce.h"
-
-#include "level_matmul.h"
 #undef LANE
 #undef LANE_COUNT
 #undef VEC
@@ -34,12 +33,12 @@ typedef nl mask_f64;
 #define VEC nd
 #define NAME(x) x##_f64
 #include "level_reduce.h"
-
-#include "level_matmul.h"
 #undef LANE
 #undef LANE_COUNT
 #undef VEC
 #undef NAME
+
+#include "level_products.h"
 
 const cj_level LEVEL_TABLE = {
     .name = LEVEL_NAME,
@@ -48,8 +47,13 @@ const cj_level LEVEL_TABLE = {
     .load = LOAD_TABLE,
     .store = STORE_TABLE,
     .round = ROUND_TABLE,
-    .gemm_f32 = &gemm_kernels_f32,
-    .gemm_f64 = &gemm_kernels_f64,
+    .gemm = {[CJ_FLOAT16] = &gemm_kernels_f16,
+             [CJ_BFLOAT16] = &gemm_kernels_bf16,
+             [CJ_FLOAT32] = &gemm_kernels_f32,
+             [CJ_FLOAT64] = &gemm_kernels_f64},
+#if defined(LEVEL_PAIRS)
+    .gemm_pairs = &LEVEL_PAIRS,
+#endif
     .stream = stream,
     .reduce_rows_f32 = reduce_rows_f32,
     .reduce_rows_f64 = reduce_rows_f64,

@@ -1,8 +1,9 @@
-// The inner kernels of matrix products, included once for float32 and once for
-// float64 with LANE, VEC and NAME(x) as in level_reduce.h. The scheme is that of
-// Goto & van de Geijn, Anatomy of High-Performance Matrix Multiplication (2008),
-// with the micro kernel of BLIS (Van Zee & van de Geijn, 2015): a tile of C
-// stays in registers while a column of packed A meets a row of packed B.
+// The tiles of matrix products, included once for each type that they multiply, with
+//   LANE, VEC        a sum and a vector of them
+//   STEP, STEP_VEC   what is multiplied at a time (see matmul.h)
+//   MULTIPLY_ADD(a, b, sum)
+//   NAME(x)
+// A tile of C stays in registers while rows of A meet a panel of B (Van Zee & van de Geijn, BLIS, 2015).
 
 #define COUNT ((int64_t)(sizeof(VEC) / sizeof(LANE)))
 
@@ -10,183 +11,117 @@
 #if LEVEL_REGISTERS == 32 && LEVEL_BYTES == 64
 #define HEIGHT 12
 #define VECTORS 2
+#define TILES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
 #elif LEVEL_REGISTERS == 32
 #define HEIGHT 6
 #define VECTORS 4
+#define TILES(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #elif LEVEL_HAS_FMA
 #define HEIGHT 6
 #define VECTORS 2
+#define TILES(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #else
 #define HEIGHT 4  // a product takes a register of its own
 #define VECTORS 2
+#define TILES(X) X(1) X(2) X(3) X(4)
 #endif
 #define WIDTH (VECTORS * COUNT)
 
-static void NAME(gemm_micro)(int64_t k, const void *packed_a, const void *packed_b, void *c_,
-                             int64_t ldc, int64_t rows, int64_t columns, bool accumulate) {
-  const LANE *a = packed_a, *b = packed_b;
-  LANE *c = c_;
+INLINE void NAME(gemm_store)(int64_t height, VEC sums[][VECTORS], char *c, int64_t c_line, int64_t columns,
+                             bool accumulate) {
+#pragma clang loop unroll(full)
+  for (int64_t i = 0; i < height; i++) {
+    LANE *to = (LANE *)(c + i * c_line);
+#pragma clang loop unroll(full)
+    for (int64_t j = 0; j < VECTORS; j++, to += COUNT) {
+      if ((j + 1) * COUNT <= columns) {
+        STORE(to, accumulate ? LOAD(VEC, to) + sums[i][j] : sums[i][j]);
+      } else {
+        for (int64_t lane = 0; lane < columns - j * COUNT; lane++)
+          to[lane] = accumulate ? to[lane] + sums[i][j][lane] : sums[i][j][lane];
+      }
+    }
+  }
+}
+
+// `height` rows of a panel from `row` on.
+INLINE void NAME(gemm_tile)(int64_t height, int64_t a_line, int64_t a_step, const cj_gemm_panel *panel,
+                            int64_t row) {
+  const int64_t b_step = panel->b_step, steps = panel->steps, c_line = panel->c_line;
+  const char *a = panel->a + row * a_line, *b = panel->b;
+  char *c = panel->c + row * c_line;
   VEC sums[HEIGHT][VECTORS];
 #pragma clang loop unroll(full)
-  for (int i = 0; i < HEIGHT; i++) {
+  for (int64_t i = 0; i < height; i++) {
+    __builtin_prefetch(c + i * c_line, 1);
 #pragma clang loop unroll(full)
     for (int j = 0; j < VECTORS; j++) sums[i][j] = (VEC)(LANE)0;
   }
 #pragma clang loop unroll_count(4)
-  for (int64_t p = 0; p < k; p++, a += HEIGHT, b += WIDTH) {
-    VEC row[VECTORS];
+  for (int64_t p = 0; p < steps; p++, a += a_step, b += b_step) {
+    STEP_VEC right[VECTORS];
 #pragma clang loop unroll(full)
-    for (int j = 0; j < VECTORS; j++) row[j] = LOAD(VEC, b + j * COUNT);
+    for (int j = 0; j < VECTORS; j++) right[j] = LOAD(STEP_VEC, b + j * sizeof(STEP_VEC));
 #pragma clang loop unroll(full)
-    for (int i = 0; i < HEIGHT; i++) {
-      const VEC left = (VEC)a[i];
+    for (int64_t i = 0; i < height; i++) {
+      const STEP_VEC left = (STEP_VEC)LOAD(STEP, a + i * a_line);
 #pragma clang loop unroll(full)
-      for (int j = 0; j < VECTORS; j++) sums[i][j] = FMA_F(left, row[j], sums[i][j]);
+      for (int j = 0; j < VECTORS; j++) sums[i][j] = MULTIPLY_ADD(left, right[j], sums[i][j]);
     }
   }
-  if (rows == HEIGHT && columns == WIDTH) {
-#pragma clang loop unroll(full)
-    for (int i = 0; i < HEIGHT; i++) {
-#pragma clang loop unroll(full)
-      for (int j = 0; j < VECTORS; j++) {
-        LANE *to = c + i * ldc + j * COUNT;
-        STORE(to, accumulate ? LOAD(VEC, to) + sums[i][j] : sums[i][j]);
-      }
-    }
-    return;
-  }
-  LANE edge[HEIGHT][WIDTH];
-  __builtin_memcpy(edge, sums, sizeof edge);
-  for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < columns; j++)
-      c[i * ldc + j] = accumulate ? c[i * ldc + j] + edge[i][j] : edge[i][j];
+  if (panel->columns == WIDTH) NAME(gemm_store)(height, sums, c, c_line, WIDTH, panel->accumulate);
+  else NAME(gemm_store)(height, sums, c, c_line, panel->columns, panel->accumulate);
 }
 
-// One panel of `size` lines, `lines` of them from memory, the rest zero.
-INLINE void NAME(pack_panel)(int64_t size, int64_t lines, int64_t k, const LANE *source,
-                             int64_t line_stride, int64_t depth_stride, LANE *packed) {
-  const int64_t bytes = sizeof(LANE);
-  if (lines < size) memset(packed, 0, (size_t)(size * k * bytes));
-  if (depth_stride == 1) {
-    cj_transpose_block((int32_t)bytes, k, lines, (const char *)source, line_stride * bytes,
-                       (char *)packed, size * bytes);
+#define TILE(height)                                                                 \
+  static void NAME(gemm_lines_##height)(const cj_gemm_panel *panel, int64_t row) {   \
+    NAME(gemm_tile)(height, panel->a_line, sizeof(STEP), panel, row);                \
+  }                                                                                  \
+  static void NAME(gemm_columns_##height)(const cj_gemm_panel *panel, int64_t row) { \
+    NAME(gemm_tile)(height, sizeof(STEP), panel->a_step, panel, row);                \
+  }
+TILES(TILE)
+
+// As few tiles as there can be, and as even: none is so low that it waits for its sums.
+static void NAME(gemm_multiply)(const cj_gemm_panel *panel) {
+#define LINES(height) NAME(gemm_lines_##height),
+#define COLUMNS(height) NAME(gemm_columns_##height),
+  static void (*const tiles[2][HEIGHT])(const cj_gemm_panel *panel, int64_t row) = {{TILES(LINES)},
+                                                                                    {TILES(COLUMNS)}};
+  const bool in_columns = panel->a_step != sizeof(STEP);
+  const int64_t count = cj_ceil_div(panel->rows, HEIGHT);
+  const int64_t height = panel->rows / count, higher = panel->rows % count;
+  const int64_t share = cj_ceil_div(panel->next_lines * panel->next_pieces, count);
+  int64_t row = 0, line = 0, piece = 0;
+  for (int64_t i = 0; i < count; i++) {
+    for (int64_t q = 0; q < share && line < panel->next_lines; q++) {
+      __builtin_prefetch(panel->next + line * panel->next_line + piece * 64);
+      if (++piece < panel->next_pieces) continue;
+      piece = 0;
+      line++;
+    }
+    const int64_t rows = height + (i < higher);
+    tiles[in_columns][rows - 1](panel, row);
+    row += rows;
+  }
+}
+
+#undef TILE
+#undef TILES
+#undef LINES
+#undef COLUMNS
+
+// rows[q] holds row q + LENGTH * l in its 16 bytes l; out[t] gets element t of every row, in order.
+INLINE void NAME(gemm_transpose)(const STEP_VEC *rows, STEP_VEC *out) {
+  if (sizeof(STEP) == 4) {
+    const STEP_VEC low_a = ZIP_32_LOW(STEP_VEC, rows[0], rows[1]), high_a = ZIP_32_HIGH(STEP_VEC, rows[0], rows[1]);
+    const STEP_VEC low_b = ZIP_32_LOW(STEP_VEC, rows[2], rows[3]), high_b = ZIP_32_HIGH(STEP_VEC, rows[2], rows[3]);
+    out[0] = ZIP_64_LOW(STEP_VEC, low_a, low_b);
+    out[1] = ZIP_64_HIGH(STEP_VEC, low_a, low_b);
+    out[2] = ZIP_64_LOW(STEP_VEC, high_a, high_b);
+    out[3] = ZIP_64_HIGH(STEP_VEC, high_a, high_b);
   } else {
-    for (int64_t p = 0; p < k; p++)
-      for (int64_t line = 0; line < lines; line++)
-        packed[p * size + line] = source[p * depth_stride + line * line_stride];
+    out[0] = ZIP_64_LOW(STEP_VEC, rows[0], rows[1]);
+    out[1] = ZIP_64_HIGH(STEP_VEC, rows[0], rows[1]);
   }
 }
-
-INLINE void NAME(pack_panels)(int64_t size, int64_t count, int64_t k, const LANE *source,
-                              int64_t line_stride, int64_t depth_stride, LANE *packed) {
-  int64_t whole = 0;
-  if (line_stride == 1) {  // along the rows of memory, into all panels at once
-    whole = count / size * size;
-    for (int64_t p = 0; p < k; p++)
-      for (int64_t line = 0; line < whole; line += size)
-        __builtin_memcpy(packed + line * k + p * size, source + p * depth_stride + line,
-                         (size_t)size * sizeof(LANE));
-  }
-  for (int64_t line = whole; line < count; line += size)
-    NAME(pack_panel)(size, cj_min64(size, count - line), k, source + line * line_stride,
-                     line_stride, depth_stride, packed + line * k);
-}
-
-static void NAME(gemm_pack_a)(int64_t count, int64_t k, const void *source, int64_t line_stride,
-                              int64_t depth_stride, void *packed) {
-  NAME(pack_panels)(HEIGHT, count, k, source, line_stride, depth_stride, packed);
-}
-
-static void NAME(gemm_pack_b)(int64_t count, int64_t k, const void *source, int64_t line_stride,
-                              int64_t depth_stride, void *packed) {
-  NAME(pack_panels)(WIDTH, count, k, source, line_stride, depth_stride, packed);
-}
-
-// Four rows of B at a time, so that c is read and written once for four products;
-// each element still adds its products one by one in the order of p.
-INLINE VEC NAME(add_rows)(VEC sum, int64_t rows, const LANE *a, const VEC *values) {
-  for (int64_t p = 0; p < rows; p++) sum = FMA_F((VEC)a[p], values[p], sum);
-  return sum;
-}
-
-INLINE void NAME(rows_block)(int64_t n, int64_t rows, const LANE *a, const LANE *b, int64_t ldb,
-                             LANE *c, bool accumulate) {
-  VEC values[4];
-  int64_t j = 0;
-  for (; j + COUNT <= n; j += COUNT) {
-    for (int64_t p = 0; p < rows; p++) values[p] = LOAD(VEC, b + p * ldb + j);
-    VEC sum = accumulate ? LOAD(VEC, c + j) : (VEC)(LANE)0;
-    STORE(c + j, NAME(add_rows)(sum, rows, a, values));
-  }
-  if (j < n) {
-    const int64_t bytes = (n - j) * (int64_t)sizeof(LANE);
-    for (int64_t p = 0; p < rows; p++) values[p] = LOAD_SOME(VEC, b + p * ldb + j, bytes);
-    VEC sum = (VEC)(LANE)0;
-    if (accumulate) sum = LOAD_SOME(VEC, c + j, bytes);
-    STORE_SOME(c + j, NAME(add_rows)(sum, rows, a, values), bytes);
-  }
-}
-
-static void NAME(gemm_rows)(int64_t n, int64_t k, const void *a_, const void *b_, int64_t ldb,
-                            void *c, bool accumulate) {
-  const LANE *a = a_, *b = b_;
-  int64_t p = 0;
-  for (; p + 4 <= k; p += 4)
-    NAME(rows_block)(n, 4, a + p, b + p * ldb, ldb, c, accumulate || p > 0);
-  for (; p < k; p++) NAME(rows_block)(n, 1, a + p, b + p * ldb, ldb, c, accumulate || p > 0);
-}
-
-// `outputs` dot products that share the loads of a.
-INLINE void NAME(dots_block)(int64_t outputs, int64_t k, const LANE *a, const LANE *b, int64_t ldb,
-                             LANE *c) {
-  enum { CHAINS = 2 };
-  VEC sums[4][CHAINS];
-#pragma clang loop unroll(full)
-  for (int64_t j = 0; j < outputs; j++) {
-#pragma clang loop unroll(full)
-    for (int i = 0; i < CHAINS; i++) sums[j][i] = (VEC)(LANE)0;
-  }
-  int64_t p = 0;
-  for (; p + CHAINS * COUNT <= k; p += CHAINS * COUNT) {
-#pragma clang loop unroll(full)
-    for (int i = 0; i < CHAINS; i++) {
-      const VEC left = LOAD(VEC, a + p + i * COUNT);
-#pragma clang loop unroll(full)
-      for (int64_t j = 0; j < outputs; j++)
-        sums[j][i] = FMA_F(left, LOAD(VEC, b + j * ldb + p + i * COUNT), sums[j][i]);
-    }
-  }
-  for (; p < k; p += COUNT) {
-    const int64_t bytes = cj_min64(COUNT, k - p) * (int64_t)sizeof(LANE);
-    const VEC left = LOAD_SOME(VEC, a + p, bytes);
-    for (int64_t j = 0; j < outputs; j++) {
-      const VEC right = LOAD_SOME(VEC, b + j * ldb + p, bytes);
-      sums[j][0] = FMA_F(left, right, sums[j][0]);
-    }
-  }
-  for (int64_t j = 0; j < outputs; j++)
-    c[j] = NAME(combine_lanes)(CJ_SUM, sums[j][0] + sums[j][1]);
-}
-
-static void NAME(gemm_dots)(int64_t n, int64_t k, const void *a, const void *b_, int64_t ldb, void *c_) {
-  const LANE *b = b_;
-  LANE *c = c_;
-  int64_t j = 0;
-  for (; j + 4 <= n; j += 4) NAME(dots_block)(4, k, a, b + j * ldb, ldb, c + j);
-  for (; j < n; j++) NAME(dots_block)(1, k, a, b + j * ldb, ldb, c + j);
-}
-
-static const cj_gemm_kernels NAME(gemm_kernels) = {
-    .height = HEIGHT,
-    .width = WIDTH,
-    .micro = NAME(gemm_micro),
-    .pack_a = NAME(gemm_pack_a),
-    .pack_b = NAME(gemm_pack_b),
-    .vector_rows = NAME(gemm_rows),
-    .vector_dots = NAME(gemm_dots),
-};
-
-#undef COUNT
-#undef HEIGHT
-#undef VECTORS
-#undef WIDTH

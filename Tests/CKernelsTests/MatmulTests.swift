@@ -19,20 +19,17 @@ extension CKernels {
         "\(dtype) \(m)x\(n)x\(k) batch \(batch) \(transposedA ? "A^T" : "A") \(transposedB ? "B^T" : "B")"
       }
 
-      func run<T: BitwiseCopyable>(_ a: [T], _ b: [T]) -> [UInt8] {
-        bytes(batch * m * n * MemoryLayout<T>.stride) { c in
-          withWorkspace(workspace) {
-            cj_matmul(
-              dtype, transposedA, transposedB, Int64(batch), Int64(m), Int64(n), Int64(k), a, Int64(lda),
-              sharedA ? 0 : Int64(matrixA), b, Int64(ldb), sharedB ? 0 : Int64(matrixB), c, $0)
-          }
-        }
+      var product: cj_product {
+        cj_product(
+          dtype: dtype, a_transposed: transposedA, b_transposed: transposedB, batch: Int64(batch), m: Int64(m),
+          n: Int64(n), k: Int64(k), lda: Int64(lda), a_batch: sharedA ? 0 : Int64(matrixA), ldb: Int64(ldb),
+          b_batch: sharedB ? 0 : Int64(matrixB))
       }
 
-      var workspace: Int64 {
-        cj_matmul_workspace(
-          dtype, transposedA, transposedB, Int64(batch), Int64(m), Int64(n), Int64(k), Int64(lda),
-          sharedA ? 0 : Int64(matrixA), Int64(ldb), sharedB ? 0 : Int64(matrixB))
+      func run<T: BitwiseCopyable>(_ a: [T], _ b: [T]) -> [UInt8] {
+        bytes(batch * m * n * MemoryLayout<T>.stride) { c in
+          withUnsafePointer(to: product) { cj_matmul($0, a, b, c, nil, nil) }
+        }
       }
 
       /// Calls body with each position of C and the products that make it.
@@ -138,31 +135,6 @@ extension CKernels {
     @Test func integersWrap() {
       let c = Problem(dtype: CJ_INT32, m: 1, n: 1, k: 2).run([Int32.max, 1], [2, 3] as [Int32]).values(Int32.self)
       #expect(c == [Int32.max &* 2 &+ 3])
-    }
-
-    @Test func workspacesDependOnTheShapeAndStayModest() {
-      let one = Problem(dtype: CJ_FLOAT32, m: 128, n: 512, k: 784)
-      // Packed A and B, one part of the depth at a time.
-      #expect(one.workspace >= (128 + 512) * 264 * 4 && one.workspace <= (132 + 512) * 320 * 4)
-      #expect(Problem(dtype: CJ_FLOAT32, m: 100_000, n: 100_000, k: 4000).workspace <= 11 << 20)
-      #expect(Problem(dtype: CJ_BFLOAT16, m: 100_000, n: 100_000, k: 4000).workspace <= 80 << 20)
-      #expect(Problem(dtype: CJ_FLOAT32, batch: 4000, m: 128, n: 128, k: 64).workspace <= 32 << 20)
-      #expect(Problem(dtype: CJ_FLOAT32, batch: 64, m: 2000, n: 2000, k: 600).workspace <= 11 << 20)
-      for dtype in [CJ_INT32, CJ_INT64] { #expect(Problem(dtype: dtype, m: 500, n: 500, k: 500).workspace == 0) }
-      #expect(Problem(dtype: CJ_FLOAT32, m: 1, n: 500, k: 500).workspace == 0)
-      #expect(Problem(dtype: CJ_FLOAT32, m: 0, n: 5, k: 5).workspace == 0)
-      #expect(Problem(dtype: CJ_FLOAT32, m: 5, n: 5, k: 0).workspace == 0)
-      defer { cj_threads_set(cj_threads_available()) }
-      for dtype in [CJ_FLOAT32, CJ_FLOAT64, CJ_BFLOAT16] {
-        for (batch, m, n, k) in [(1, 300, 200, 700), (50, 70, 80, 90), (3, 1, 4000, 2000), (20, 600, 500, 400)] {
-          var sizes = Set<Int64>()
-          for threads in [1, 3, 64] as [Int32] {
-            cj_threads_set(threads)
-            atEveryLevel { _ in sizes.insert(Problem(dtype: dtype, batch: batch, m: m, n: n, k: k).workspace) }
-          }
-          #expect(sizes.count == 1)
-        }
-      }
     }
 
     @Test func productsAllocateNothing() {

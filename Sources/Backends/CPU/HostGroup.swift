@@ -14,7 +14,7 @@ extension HostKernels {
 }
 
 /// A fused group as the tile interpreter takes it.
-private final class HostGroup: @unchecked Sendable {
+final class HostGroup: @unchecked Sendable {
   private var group: cj_group
   private let loads: UnsafeMutableBufferPointer<cj_access>
   private let stores: UnsafeMutableBufferPointer<cj_access>
@@ -22,8 +22,9 @@ private final class HostGroup: @unchecked Sendable {
   private let folds: UnsafeMutableBufferPointer<cj_fold>
   private let workspace: Int?
 
-  init(_ source: FusedGroup) {
-    let merged = MergedAxes(source)
+  /// - Parameter keepsColumns: the last axis stays apart: the group runs on parts of rows.
+  init(_ source: FusedGroup, keepsColumns: Bool = false) {
+    let merged = MergedAxes(source, keepsColumns: keepsColumns || source.worksByRows)
     loads = HostGroup.list(
       source.loads.enumerated().map { index, load in
         HostGroup.access(
@@ -69,8 +70,10 @@ private final class HostGroup: @unchecked Sendable {
   var workspaceByteCount: Int { withUnsafePointer(to: &group) { Int(cj_group_workspace($0)) } }
 
   func run(_ pointers: HostProgram.Pointers) {
-    withUnsafePointer(to: &group) { cj_group_run($0, pointers, workspace.flatMap { pointers[$0] }) }
+    withGroup { cj_group_run($0, pointers, workspace.flatMap { pointers[$0] }) }
   }
+
+  func withGroup(_ body: (UnsafePointer<cj_group>) -> Void) { withUnsafePointer(to: &group, body) }
 
   /// `values` in memory of their own; never without an address.
   private static func list<T>(_ values: [T]) -> UnsafeMutableBufferPointer<T> {
@@ -128,7 +131,7 @@ private final class HostGroup: @unchecked Sendable {
 }
 
 /// Extents and strides of a group with neighbouring axes merged wherever every operand allows it, at
-/// least one axis. Columns stay apart from rows where the group works by rows.
+/// least one axis.
 private struct MergedAxes {
   var extents: [Int] = []
   var loads: [[Int]] { Array(strides.prefix(loadCount)) }
@@ -136,11 +139,11 @@ private struct MergedAxes {
   private var strides: [[Int]]
   private let loadCount: Int
 
-  init(_ group: FusedGroup) {
+  init(_ group: FusedGroup, keepsColumns: Bool) {
     loadCount = group.loads.count
     strides = [[Int]](repeating: [], count: group.loads.count + group.stores.count)
     let given = group.loads.map(\.strides) + group.stores.map { MergedAxes.strides(of: $0, group.space) }
-    let columns = group.worksByRows ? group.space.rank - 1 : group.space.rank
+    let columns = keepsColumns ? group.space.rank - 1 : group.space.rank
     for axis in 0..<columns where group.space[axis] != 1 {
       append(group.space[axis], given.map { $0[axis] }, merging: true)
     }

@@ -8,7 +8,6 @@ extension HostKernels {
   /// Bytes of scratch that the kernel of `operation` needs, whatever the number of threads.
   @Sendable static func workspace(_ operation: any Operation, _ operands: [Placement]) -> Int {
     switch operation {
-    case let matmul as MatMul: MatrixProduct(matmul, operands).workspace
     case let reduce as Reduce: Reduction(reduce, operands[0]).workspace
     default: 0
     }
@@ -17,10 +16,7 @@ extension HostKernels {
 
 /// The arguments of `cj_matmul` but for the addresses.
 struct MatrixProduct {
-  private let dtype: cj_dtype
-  private let transposesA, transposesB: Bool
-  private let batch, m, n, k: Int64
-  private let lda, aBatch, ldb, bBatch: Int64
+  private let product: cj_product
 
   init(_ matmul: MatMul, _ operands: [Placement]) {
     let (a, b) = (operands[0], operands[1])
@@ -28,22 +24,25 @@ struct MatrixProduct {
       preconditionFailure("a product was given matrices that it does not accept")
     }
     let size = matmul.dimensions(a.view.shape, b.view.shape)
-    dtype = a.dtype.kernel
-    transposesA = matmul.transposesA != left.isTransposed
-    transposesB = matmul.transposesB != right.isTransposed
-    (batch, m, n, k) = (Int64(size.batch), Int64(size.m), Int64(size.n), Int64(size.k))
-    (lda, aBatch) = (Int64(left.rowStride), Int64(left.batchStride))
-    (ldb, bBatch) = (Int64(right.rowStride), Int64(right.batchStride))
+    product = cj_product(
+      dtype: a.dtype.kernel, a_transposed: matmul.transposesA != left.isTransposed,
+      b_transposed: matmul.transposesB != right.isTransposed, batch: Int64(size.batch), m: Int64(size.m),
+      n: Int64(size.n), k: Int64(size.k), lda: Int64(left.rowStride), a_batch: Int64(left.batchStride),
+      ldb: Int64(right.rowStride), b_batch: Int64(right.batchStride))
   }
 
-  var workspace: Int {
-    Int(cj_matmul_workspace(dtype, transposesA, transposesB, batch, m, n, k, lda, aBatch, ldb, bBatch))
+  func run(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ c: UnsafeMutableRawPointer) {
+    withUnsafePointer(to: product) { cj_matmul($0, a, b, c, nil, nil) }
   }
 
+  /// The product, and `group` over each part of it that is done.
   func run(
-    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ c: UnsafeMutableRawPointer, workspace: UnsafeMutableRawPointer?
+    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ c: UnsafeMutableRawPointer, followedBy group: HostGroup,
+    _ pointers: HostProgram.Pointers
   ) {
-    cj_matmul(dtype, transposesA, transposesB, batch, m, n, k, a, lda, aBatch, b, ldb, bBatch, c, workspace)
+    withUnsafePointer(to: product) { product in
+      group.withGroup { cj_matmul_then(product, a, b, c, $0, pointers) }
+    }
   }
 }
 

@@ -15,7 +15,7 @@ enum HostKernels {
     switch step.kind {
     case .group(let group): return makeGroup(group)
     case .copy(let source, let target): return makeCopy(source, to: target)
-    case .followed(let first, let group): return makeFollowed(first, group, step, program)
+    case .followed(let first, let group): return makeFollowed(first, group)
     case .loop(_, let signature, let body, let operands, let results, let types):
       return HostLoop(signature, body, operands, results, types).kernel
     case .operation(let operation, let operands, let results, let types, let workspace):
@@ -24,17 +24,14 @@ enum HostKernels {
   }
 
   /// A product, and a group over its results.
-  private static func makeFollowed(
-    _ first: Step.Kind, _ group: FusedGroup, _ step: Step, _ program: Program
-  ) -> Kernel {
-    var only = step
-    only.kind = first
-    let product = make(only, program)
-    let rest = makeGroup(group)
-    return { (pointers) throws(Mismatch) in
-      try product(pointers)
-      try rest(pointers)
-    }
+  private static func makeFollowed(_ first: Step.Kind, _ group: FusedGroup) -> Kernel {
+    guard case .operation(let operation, let operands, let results, _, _) = first, let matmul = operation as? MatMul,
+      let result = results[0]
+    else { preconditionFailure("a group follows what is no product") }
+    let product = MatrixProduct(matmul, operands)
+    let rest = HostGroup(group, keepsColumns: true)
+    let (x, y) = (address(operands[0]), address(operands[1]))
+    return { product.run(x($0), y($0), $0[result]!, followedBy: rest, $0) }
   }
 
   private static func make(
@@ -54,7 +51,7 @@ enum HostKernels {
     of operation: any Operation, _ operands: [Placement], _ result: Int, _ type: TensorType, _ workspace: Int?
   ) -> Kernel? {
     switch operation {
-    case let matmul as MatMul: return makeMatMul(matmul, operands, result, workspace)
+    case let matmul as MatMul: return makeMatMul(matmul, operands, result)
     case let reduce as Reduce: return makeReduce(reduce, operands[0], result, workspace)
     case let reduce as ArgReduce: return makeArgReduce(reduce, operands[0], result)
     case let slice as Slice: return makeSlice(slice.part, operands, result)
@@ -98,14 +95,10 @@ enum HostKernels {
 
   // MARK: Products and reductions
 
-  private static func makeMatMul(
-    _ matmul: MatMul, _ operands: [Placement], _ result: Int, _ workspace: Int?
-  ) -> Kernel {
+  private static func makeMatMul(_ matmul: MatMul, _ operands: [Placement], _ result: Int) -> Kernel {
     let product = MatrixProduct(matmul, operands)
     let (x, y) = (address(operands[0]), address(operands[1]))
-    return { pointers in
-      product.run(x(pointers), y(pointers), pointers[result]!, workspace: workspace.flatMap { pointers[$0] })
-    }
+    return { product.run(x($0), y($0), $0[result]!) }
   }
 
   private static func makeReduce(_ reduce: Reduce, _ operand: Placement, _ result: Int, _ workspace: Int?) -> Kernel {
@@ -238,29 +231,10 @@ struct MatrixLayout {
   }
 }
 
-extension MatMul {
-  /// Whether the kernel adds up in one order for this view and for a contiguous operand. Products of
-  /// matrices do: their panels are packed. A product with a vector reads the matrix in place, by dot
-  /// products where it runs along the sum, by whole rows where it does not.
-  fileprivate func keepsOrder(_ layout: MatrixLayout, index: Int, _ shapes: [Shape]) -> Bool {
-    let size = dimensions(shapes[0], shapes[1])
-    guard size.m == 1 || size.n == 1 else { return true }
-    let isMatrix = index == (size.m == 1 ? 1 : 0)
-    if !isMatrix { return true }
-    func runsAlongSum(_ layout: MatrixLayout) -> Bool {
-      let isTransposed = (index == 0 ? transposesA : transposesB) != layout.isTransposed
-      return isTransposed == (index == 1) || layout.rowStride == 1
-    }
-    guard let contiguous = MatrixLayout(StridedView(contiguous: shapes[index])) else { return false }
-    return runsAlongSum(layout) == runsAlongSum(contiguous)
-  }
-}
-
 /// What the kernels read without a copy.
 @Sendable func acceptsStrided(_ operand: LoweringOptions.StridedOperand) -> Bool {
   switch operand.operation {
-  case let matmul as MatMul:
-    MatrixLayout(operand.view).map { matmul.keepsOrder($0, index: operand.index, operand.shapes) } ?? false
+  case is MatMul: MatrixLayout(operand.view) != nil
   case is Slice, is Pad, is ScatterAdd, is ScatterAddAlong: operand.index == 0
   case is Update: operand.index <= 1
   case is Concatenate: true

@@ -194,15 +194,23 @@ void cj_arg_reduce(bool maximum, cj_dtype dtype, int64_t outer, int64_t n, int64
 // lda elements apart, of B ldb. a_batch, b_batch: elements between matrices, 0 shares one.
 // float32, float64; float16, bfloat16 (accumulate in float32, round once); int32, int64 (wrapping).
 // k = 0 gives zeros.
-// workspace: at least cj_matmul_workspace bytes, 64-byte aligned. It holds packed slabs of A and B (5 MB each
-// at most in float32) and, for 16-bit floats, a slab of C in float32. Small matrices of a batch run side by
-// side, up to 32 at a time in at most 32 MB; larger ones one after the other, each on all threads.
-void cj_matmul(cj_dtype dtype, bool a_transposed, bool b_transposed, int64_t batch, int64_t m,
-               int64_t n, int64_t k, const void *a, int64_t lda, int64_t a_batch, const void *b,
-               int64_t ldb, int64_t b_batch, void *c, void *_Nullable workspace);
-int64_t cj_matmul_workspace(cj_dtype dtype, bool a_transposed, bool b_transposed, int64_t batch,
-                            int64_t m, int64_t n, int64_t k, int64_t lda, int64_t a_batch,
-                            int64_t ldb, int64_t b_batch);
+typedef struct {
+  cj_dtype dtype;
+  bool a_transposed, b_transposed;
+  int64_t batch, m, n, k;
+  int64_t lda, a_batch, ldb, b_batch;
+} cj_product;
+// A rectangle of C, seen as [batch * m, n], has its final value and is still in the cache. Called on the
+// thread that computed it; the rectangles of a product cover C and do not overlap.
+typedef void (*cj_block_done)(void *_Nullable context, int64_t row, int64_t rows, int64_t column,
+                              int64_t columns);
+void cj_matmul(const cj_product *product, const void *a, const void *b, void *c, cj_block_done _Nullable done,
+               void *_Nullable context);
+
+// The product, and a group over each rectangle of C that is done. The group has no rows or folds; its space is
+// C's, the last axis n, and one of its slots is C.
+void cj_matmul_then(const cj_product *product, const void *a, const void *b, void *c, const cj_group *group,
+                    void *_Nullable const *_Nonnull slots);
 
 // ---------------------------------------------------------------- gather and scatter
 // Indices are int32 or int64, already checked; negative ones count from the end.

@@ -1,0 +1,129 @@
+// Blocks of a matrix product (Goto & van de Geijn, Anatomy of High-Performance Matrix Multiplication,
+// 2008). A is read where it lies, or as lines that were packed so that their steps are neighbours. B comes
+// panel by panel into the first-level cache, where all rows of the block meet it, while the next panel is
+// fetched from wherever it is.
+
+#include "internal.h"
+
+enum {
+  LINE_PADDING = 64,  // bytes between packed lines: they do not collide in the cache
+  PACK_ROWS = 64,     // rows of A packed by a task
+};
+
+cj_gemm_lines cj_gemm_part(const cj_gemm *job, const cj_gemm_operand *operand, int64_t first, int64_t lines,
+                           int64_t depth, int64_t depths) {
+  const int64_t at = first * operand->line_stride + depth * operand->depth_stride;
+  const int64_t last = (operand->lines - 1) * operand->line_stride + (job->k - 1) * operand->depth_stride;
+  return (cj_gemm_lines){.data = operand->data + at * job->bytes,
+                         .lines = lines,
+                         .depth = depths,
+                         .line_stride = operand->line_stride,
+                         .depth_stride = operand->depth_stride,
+                         .readable = last + 1 - at};
+}
+
+void cj_gemm_store(const cj_gemm *job, int64_t rows, int64_t columns, const char *sums, int64_t line, char *c) {
+  for (int64_t i = 0; i < rows; i++)
+    job->level->store[job->dtype](columns, c + i * job->n * job->bytes, sums + i * line);
+}
+
+static int64_t steps(const cj_gemm *job, int64_t depth) { return cj_ceil_div(depth, job->kernels->step); }
+
+static int64_t slab_depth(const cj_gemm *job, int64_t depth) { return cj_min64(job->depth, job->k - depth); }
+
+// ---------------------------------------------------------------- lines of A
+
+static int64_t line_bytes(const cj_gemm *job) {
+  return cj_gemm_in_lines(steps(job, job->depth) * job->kernels->step_bytes) + LINE_PADDING;
+}
+
+int64_t cj_gemm_lines_bytes(const cj_gemm *job) {
+  return cj_ceil_div(job->k, job->depth) * job->m * line_bytes(job);
+}
+
+static char *shared_lines(const cj_gemm *job, int64_t row, int64_t depth) {
+  return job->lines + (depth / job->depth * job->m + row) * line_bytes(job);
+}
+
+static void pack_task(void *context, int64_t task) {
+  const cj_gemm *job = context;
+  const int64_t parts = cj_ceil_div(job->m, PACK_ROWS);
+  const int64_t row = task % parts * PACK_ROWS, depth = task / parts * job->depth;
+  const cj_gemm_lines lines =
+      cj_gemm_part(job, &job->a, row, cj_min64(PACK_ROWS, job->m - row), depth, slab_depth(job, depth));
+  job->kernels->pack_a(&lines, shared_lines(job, row, depth), line_bytes(job));
+}
+
+void cj_gemm_share_lines(cj_gemm *job) {
+  job->lines = cj_scratch(CJ_SCRATCH_LINES, cj_gemm_lines_bytes(job));
+  if (job->lines) cj_parallel(cj_ceil_div(job->k, job->depth) * cj_ceil_div(job->m, PACK_ROWS), pack_task, job);
+}
+
+// Where the rows of a slab of A are; `own` is room for packed ones.
+static void find_rows(const cj_gemm *job, int64_t row, int64_t depth, char *own, cj_gemm_panel *panel) {
+  const cj_gemm_lines lines = cj_gemm_part(job, &job->a, row, panel->rows, depth, slab_depth(job, depth));
+  if (!job->packs_a) {
+    panel->a = lines.data;
+    panel->a_line = lines.line_stride * job->bytes;
+    panel->a_step = lines.depth_stride * job->kernels->step * job->bytes;
+    return;
+  }
+  panel->a = job->lines ? shared_lines(job, row, depth) : own;
+  panel->a_line = line_bytes(job);
+  panel->a_step = job->kernels->step_bytes;
+  if (!job->lines) job->kernels->pack_a(&lines, own, panel->a_line);
+}
+
+// ---------------------------------------------------------------- panels of B
+
+static cj_gemm_lines panel_at(const cj_gemm *job, int64_t column, int64_t columns, int64_t depth) {
+  return cj_gemm_part(job, &job->b, column, cj_min64(columns, job->kernels->width), depth, slab_depth(job, depth));
+}
+
+static void find_panel(const cj_gemm *job, const cj_gemm_lines *lines, char *own, cj_gemm_panel *panel) {
+  const int64_t width = job->kernels->width;
+  const bool packs = job->packs_b || lines->lines < width;
+  if (packs) job->kernels->pack_b(lines, own);
+  panel->columns = lines->lines;
+  panel->b = packs ? own : lines->data;
+  panel->b_step = packs ? width * job->kernels->step_bytes : lines->depth_stride * job->bytes;
+}
+
+static void fetch(const cj_gemm *job, const cj_gemm_lines *lines, cj_gemm_panel *panel) {
+  const bool along = lines->depth_stride == 1;
+  panel->next = lines->data;
+  panel->next_lines = along ? lines->lines : lines->depth;
+  panel->next_line = (along ? lines->line_stride : lines->depth_stride) * job->bytes;
+  panel->next_pieces = cj_ceil_div((along ? lines->depth : lines->lines) * job->bytes, 64);
+}
+
+void cj_gemm_multiply_block(const cj_gemm *job, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  const int64_t width = job->kernels->width;
+  const bool is_wide = job->bytes == job->compute_bytes;
+  const int64_t sums_line = cj_gemm_in_lines(columns * job->compute_bytes);
+  const int64_t panel_bytes = steps(job, job->depth) * width * job->kernels->step_bytes;
+  const int64_t lines_bytes = job->packs_a && !job->lines ? rows * line_bytes(job) : 0;
+  char *own_panel = cj_scratch(CJ_SCRATCH_PRODUCT, panel_bytes + lines_bytes + (is_wide ? 0 : rows * sums_line));
+  char *own_lines = own_panel + panel_bytes, *sums = own_lines + lines_bytes;
+  char *c = job->c + (row * job->n + column) * job->bytes;
+  cj_gemm_panel panel = {.rows = rows, .c_line = is_wide ? job->n * job->bytes : sums_line};
+  for (int64_t depth = 0; depth < job->k; depth += job->depth) {
+    find_rows(job, row, depth, own_lines, &panel);
+    panel.steps = steps(job, slab_depth(job, depth));
+    panel.accumulate = depth > 0;
+    for (int64_t j = 0; j < columns; j += width) {
+      const cj_gemm_lines lines = panel_at(job, column + j, columns - j, depth);
+      find_panel(job, &lines, own_panel, &panel);
+      panel.c = (is_wide ? c : sums) + j * job->compute_bytes;
+      panel.next_lines = 0;
+      const bool is_last = j + width >= columns;
+      if (job->packs_b && (!is_last || depth + job->depth < job->k)) {
+        const cj_gemm_lines next = is_last ? panel_at(job, column, columns, depth + job->depth)
+                                           : panel_at(job, column + j + width, columns - j - width, depth);
+        fetch(job, &next, &panel);
+      }
+      job->kernels->multiply(&panel);
+    }
+  }
+  if (!is_wide) cj_gemm_store(job, rows, columns, sums, sums_line, c);
+}
