@@ -27,7 +27,7 @@ public final class CPUBackend: HostBackend {
   static func lower(_ graph: Graph, fuses: Bool) -> HostProgram {
     var work = WorkCount()
     let options = LoweringOptions(
-      fuses: fuses, followsProducts: true, acceptsStrided: acceptsStrided, workspace: HostKernels.workspace,
+      fuses: fuses, acceptsStrided: acceptsStrided, workspace: HostKernels.workspace,
       groupWorkspace: { HostKernels.workspace($0) })
     return HostProgram(CajalCompiler.compile(graph, options, &work))
   }
