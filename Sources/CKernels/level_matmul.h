@@ -11,45 +11,57 @@
 #if LEVEL_REGISTERS == 32 && LEVEL_BYTES == 64
 #define HEIGHT 12
 #define VECTORS 2
+#define TILE_UNROLLED 1
 #define TILES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
 #elif LEVEL_REGISTERS == 32
 #define HEIGHT 6
 #define VECTORS 4
+#define TILE_UNROLLED 1
 #define TILES(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #elif LEVEL_HAS_FMA
 #define HEIGHT 6
 #define VECTORS 2
+#define TILE_UNROLLED 4
 #define TILES(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #else
 #define HEIGHT 4  // a product takes a register of its own
 #define VECTORS 2
+#define TILE_UNROLLED 4
 #define TILES(X) X(1) X(2) X(3) X(4)
 #endif
 #define WIDTH (VECTORS * COUNT)
 
-INLINE void NAME(gemm_store)(int64_t height, VEC sums[][VECTORS], char *c, int64_t c_line, int64_t columns,
-                             bool accumulate) {
+INLINE void NAME(gemm_store)(int64_t height, VEC sums[][VECTORS], char *c, int64_t c_line, bool accumulate) {
 #pragma clang loop unroll(full)
   for (int64_t i = 0; i < height; i++) {
     LANE *to = (LANE *)(c + i * c_line);
 #pragma clang loop unroll(full)
-    for (int64_t j = 0; j < VECTORS; j++, to += COUNT) {
-      if ((j + 1) * COUNT <= columns) {
-        STORE(to, accumulate ? LOAD(VEC, to) + sums[i][j] : sums[i][j]);
-      } else {
-        for (int64_t lane = 0; lane < columns - j * COUNT; lane++)
-          to[lane] = accumulate ? to[lane] + sums[i][j][lane] : sums[i][j][lane];
-      }
-    }
+    for (int64_t j = 0; j < VECTORS; j++, to += COUNT)
+      STORE(to, accumulate ? LOAD(VEC, to) + sums[i][j] : sums[i][j]);
   }
+}
+
+static __attribute__((noinline)) void NAME(gemm_store_edge)(int64_t height, int64_t columns, const LANE *sums, char *c,
+                                                            int64_t c_line, bool accumulate) {
+  for (int64_t i = 0; i < height; i++, sums += WIDTH, c += c_line)
+    for (int64_t j = 0; j < columns; j++) ((LANE *)c)[j] = accumulate ? ((LANE *)c)[j] + sums[j] : sums[j];
 }
 
 // `height` rows of a panel from `row` on.
 INLINE void NAME(gemm_tile)(int64_t height, int64_t a_line, int64_t a_step, const cj_gemm_panel *panel,
                             int64_t row) {
-  const int64_t b_step = panel->b_step, steps = panel->steps, c_line = panel->c_line;
-  const char *a = panel->a + row * a_line, *b = panel->b;
+  enum { THIRDS = (HEIGHT + 2) / 3 };
+  const int64_t b_step = panel->b_step, c_line = panel->c_line;
+  const char *b = panel->b;
   char *c = panel->c + row * c_line;
+  // Every third row: the others are one line or two away, which addresses can say. (Left alone, the
+  // compiler goes from row to row by additions.)
+  const char *a[THIRDS];
+#pragma clang loop unroll(full)
+  for (int64_t i = 0; i < THIRDS; i++) {
+    a[i] = panel->a + (row + 3 * i) * a_line;
+    __asm__("" : "+r"(a[i]));
+  }
   VEC sums[HEIGHT][VECTORS];
 #pragma clang loop unroll(full)
   for (int64_t i = 0; i < height; i++) {
@@ -57,20 +69,28 @@ INLINE void NAME(gemm_tile)(int64_t height, int64_t a_line, int64_t a_step, cons
 #pragma clang loop unroll(full)
     for (int j = 0; j < VECTORS; j++) sums[i][j] = (VEC)(LANE)0;
   }
-#pragma clang loop unroll_count(4)
-  for (int64_t p = 0; p < steps; p++, a += a_step, b += b_step) {
+#pragma clang loop unroll_count(TILE_UNROLLED)
+  for (int64_t p = panel->steps; p > 0; p--) {
     STEP_VEC right[VECTORS];
 #pragma clang loop unroll(full)
     for (int j = 0; j < VECTORS; j++) right[j] = LOAD(STEP_VEC, b + j * sizeof(STEP_VEC));
 #pragma clang loop unroll(full)
     for (int64_t i = 0; i < height; i++) {
-      const STEP_VEC left = (STEP_VEC)LOAD(STEP, a + i * a_line);
+      const STEP_VEC left = (STEP_VEC)LOAD(STEP, a[i / 3] + i % 3 * a_line);
 #pragma clang loop unroll(full)
       for (int j = 0; j < VECTORS; j++) sums[i][j] = MULTIPLY_ADD(left, right[j], sums[i][j]);
     }
+#pragma clang loop unroll(full)
+    for (int64_t i = 0; i < THIRDS; i++) a[i] += a_step;
+    b += b_step;
   }
-  if (panel->columns == WIDTH) NAME(gemm_store)(height, sums, c, c_line, WIDTH, panel->accumulate);
-  else NAME(gemm_store)(height, sums, c, c_line, panel->columns, panel->accumulate);
+  if (panel->columns == WIDTH) {
+    NAME(gemm_store)(height, sums, c, c_line, panel->accumulate);
+  } else {
+    LANE edge[HEIGHT * WIDTH];
+    NAME(gemm_store)(height, sums, (char *)edge, WIDTH * sizeof(LANE), false);
+    NAME(gemm_store_edge)(height, panel->columns, edge, c, c_line, panel->accumulate);
+  }
 }
 
 #define TILE(height)                                                                 \
@@ -107,6 +127,7 @@ static void NAME(gemm_multiply)(const cj_gemm_panel *panel) {
 }
 
 #undef TILE
+#undef TILE_UNROLLED
 #undef TILES
 #undef LINES
 #undef COLUMNS

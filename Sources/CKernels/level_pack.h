@@ -161,7 +161,7 @@ INLINE void PACK(rows_steps)(const cj_gemm_rows *part, int64_t vectors, int64_t 
     const int64_t at = first * STEP_LENGTH * part->b_stride + j;
     const SOURCE *b = (const SOURCE *)part->b + at;
     int64_t b_stride = part->b_stride;
-    SOURCE edge[8 * STEP_LENGTH * 4 * COUNT];
+    SOURCE edge[ROWS_STEPS * STEP_LENGTH * 4 * COUNT];
     if (depth < steps * STEP_LENGTH || at + (depth - 1) * b_stride + columns > part->readable) {
       memset(edge, 0, sizeof edge);
       for (int64_t p = 0; p < depth; p++)
@@ -175,12 +175,6 @@ INLINE void PACK(rows_steps)(const cj_gemm_rows *part, int64_t vectors, int64_t 
       if (vectors == 4 || rows == 1) ROWS_TILE(1, vectors);
       else if (rows == 2) ROWS_TILE(2, vectors);
       else if (rows == 3) ROWS_TILE(3, vectors);
-#if ROWS_HEIGHT > 4
-      else if (rows == 5) ROWS_TILE(5, vectors);
-      else if (rows == 6) ROWS_TILE(6, vectors);
-      else if (rows == 7) ROWS_TILE(7, vectors);
-      else if (rows == 8) ROWS_TILE(8, vectors);
-#endif
       else ROWS_TILE(4, vectors);
     }
   }
@@ -189,7 +183,8 @@ INLINE void PACK(rows_steps)(const cj_gemm_rows *part, int64_t vectors, int64_t 
 INLINE void PACK(rows_depth)(const cj_gemm_rows *part, int64_t vectors) {
   const int64_t steps = cj_ceil_div(part->depth, STEP_LENGTH);
   int64_t p = 0;
-  for (; (p + 8) * STEP_LENGTH <= part->depth; p += 8) PACK(rows_steps)(part, vectors, p, 8);
+  for (; (p + ROWS_STEPS) * STEP_LENGTH <= part->depth; p += ROWS_STEPS)
+    PACK(rows_steps)(part, vectors, p, ROWS_STEPS);
   for (; p < steps; p++) PACK(rows_steps)(part, vectors, p, 1);
 }
 

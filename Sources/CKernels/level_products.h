@@ -2,7 +2,7 @@
 
 #include "level_quads.h"
 
-#define ROWS_HEIGHT (LEVEL_REGISTERS / 4)  // rows of few, with their sums in half of the registers
+enum { ROWS_HEIGHT = 4, ROWS_STEPS = 8 };  // at a time, where there are few rows
 
 #define LANE float
 #define VEC vf
