@@ -7,6 +7,8 @@
 
 #include "internal.h"
 
+#include <stdatomic.h>
+
 enum {
   DEPTH = 256,          // of a slab: a panel of B stays in the first-level cache
   BLOCK_ROWS = 256,     // of a block at most: a slab of its lines of A stays in the second-level cache
@@ -14,7 +16,7 @@ enum {
   LEAST_TASKS = 16,     // wanted, so that uneven threads finish together
   FEW_ROWS = 8,         // for which B is read where it lies
   STRIP = 1024,         // columns of a task with few rows: memory likes pages as a whole
-  SHARED_LINES = 8 << 20,   // bytes of A packed for all blocks at most
+  KEPT_LINES = 4 << 20,     // bytes of packed rows of A, with all of k
   SMALL_MATRIX = 32 << 10,  // bytes of what stays in the first-level cache where it lies
   CACHED_MATRIX = 8 << 20,  // bytes of what does not come from memory
 };
@@ -71,9 +73,8 @@ static void choose_path(cj_gemm *job) {
   const bool reads_columns = !few && job->kernels->step == 1 && is_small(job, job->a.depth_stride);
   job->packs_a = !in_place || (job->a.depth_stride != 1 && !reads_columns);
   job->packs_b = !in_place || job->kernels->step > 1 || job->b.line_stride != 1 || !is_small(job, job->b.depth_stride);
-  job->shares_lines = job->packs_a && !few && job->batch == 1 && job->n > 4 * job->kernels->width &&
-                      job->m * job->n * job->k >= LEAST_TASKS * LEAST_WORK &&
-                      cj_gemm_lines_bytes(job) <= SHARED_LINES;
+  job->keeps_lines = job->packs_a && !few &&
+                     cj_gemm_lines_bytes(job, cj_min64(job->m, BLOCK_ROWS)) <= KEPT_LINES;
 }
 
 // Blocks are halved until there are enough of them, where that has the least packed again.
@@ -82,7 +83,7 @@ static void choose_blocks(cj_gemm *job) {
   const int64_t width = job->kernels ? job->kernels->width : 1;
   int64_t rows = cj_min64(job->m, BLOCK_ROWS), columns = cj_min64(job->n, few ? STRIP : BLOCK_COLUMNS);
   const bool cuts = !few || job->k * job->n * job->bytes <= CACHED_MATRIX;
-  const int64_t a_again = job->packs_a && !job->shares_lines ? 4 : 1, b_again = job->packs_b ? 4 : 1;
+  const int64_t a_again = job->packs_a && !job->keeps_lines ? 4 : 1, b_again = job->packs_b ? 4 : 1;
   while (cuts && job->batch * cj_ceil_div(job->m, rows) * cj_ceil_div(job->n, columns) < LEAST_TASKS &&
          rows * columns * job->k >= 2 * LEAST_WORK) {
     const bool cuts_rows = rows >= 16 && !few, cuts_columns = columns >= 2 * width;
@@ -148,6 +149,7 @@ void cj_matmul(const cj_product *product, const void *a, const void *b, void *c,
   }
   choose_path(&job);
   choose_blocks(&job);
-  if (job.shares_lines) cj_gemm_share_lines(&job);
+  static _Atomic uint64_t products = 0;
+  job.number = atomic_fetch_add_explicit(&products, 1, memory_order_relaxed) + 1;
   cj_parallel(cj_ceil_div(job.batch, job.matrices) * job.row_blocks * job.column_blocks, run_task, &job);
 }

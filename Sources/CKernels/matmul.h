@@ -79,8 +79,8 @@ struct cj_gemm {
   const cj_gemm_kernels *kernels;  // NULL: integers
   int64_t depth;                   // of a slab
   bool packs_a, packs_b;
-  bool shares_lines;
-  char *lines;  // packed A for all blocks, slab after slab; NULL: each packs its own
+  bool keeps_lines;  // packed rows of A, for the thread's next block
+  uint64_t number;   // of the product, to know them by
   cj_gemm_block block;
   int64_t block_rows, block_columns, row_blocks, column_blocks;
   int64_t matrices;  // of a task: more than one only where they are not cut
@@ -92,9 +92,8 @@ struct cj_gemm {
 void cj_gemm_multiply_block(const cj_gemm *job, int64_t row, int64_t rows, int64_t column, int64_t columns);
 void cj_gemm_multiply_rows(const cj_gemm *job, int64_t row, int64_t rows, int64_t column, int64_t columns);
 void cj_gemm_multiply_integers(const cj_gemm *job, int64_t row, int64_t rows, int64_t column, int64_t columns);
-// Bytes of A packed for all blocks, and the packing.
-int64_t cj_gemm_lines_bytes(const cj_gemm *job);
-void cj_gemm_share_lines(cj_gemm *job);
+// Bytes of packed rows of A.
+int64_t cj_gemm_lines_bytes(const cj_gemm *job, int64_t rows);
 // `lines` lines of an operand from `first` on, at some depth.
 cj_gemm_lines cj_gemm_part(const cj_gemm *job, const cj_gemm_operand *operand, int64_t first, int64_t lines,
                            int64_t depth, int64_t depths);

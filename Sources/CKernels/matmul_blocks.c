@@ -7,7 +7,6 @@
 
 enum {
   LINE_PADDING = 64,  // bytes between packed lines: they do not collide in the cache
-  PACK_ROWS = 64,     // rows of A packed by a task
 };
 
 cj_gemm_lines cj_gemm_part(const cj_gemm *job, const cj_gemm_operand *operand, int64_t first, int64_t lines,
@@ -37,41 +36,46 @@ static int64_t line_bytes(const cj_gemm *job) {
   return cj_gemm_in_lines(steps(job, job->depth) * job->kernels->step_bytes) + LINE_PADDING;
 }
 
-int64_t cj_gemm_lines_bytes(const cj_gemm *job) {
-  return cj_ceil_div(job->k, job->depth) * job->m * line_bytes(job);
+int64_t cj_gemm_lines_bytes(const cj_gemm *job, int64_t rows) {
+  return cj_ceil_div(job->k, job->depth) * rows * line_bytes(job);
 }
 
-static char *shared_lines(const cj_gemm *job, int64_t row, int64_t depth) {
-  return job->lines + (depth / job->depth * job->m + row) * line_bytes(job);
+// What the thread packed last: the next block of a task is most often beside it, with the same rows.
+static _Thread_local struct {
+  uint64_t product;
+  const char *rows;
+} kept;
+
+static void pack_slab(const cj_gemm *job, int64_t row, int64_t rows, int64_t depth, char *packed) {
+  const cj_gemm_lines lines = cj_gemm_part(job, &job->a, row, rows, depth, slab_depth(job, depth));
+  job->kernels->pack_a(&lines, packed, line_bytes(job));
 }
 
-static void pack_task(void *context, int64_t task) {
-  const cj_gemm *job = context;
-  const int64_t parts = cj_ceil_div(job->m, PACK_ROWS);
-  const int64_t row = task % parts * PACK_ROWS, depth = task / parts * job->depth;
-  const cj_gemm_lines lines =
-      cj_gemm_part(job, &job->a, row, cj_min64(PACK_ROWS, job->m - row), depth, slab_depth(job, depth));
-  job->kernels->pack_a(&lines, shared_lines(job, row, depth), line_bytes(job));
+// All slabs of these rows, one after the other.
+static const char *kept_lines(const cj_gemm *job, int64_t row, int64_t rows) {
+  char *packed = cj_scratch(CJ_SCRATCH_LINES, cj_gemm_lines_bytes(job, job->block_rows));
+  const char *data = cj_gemm_part(job, &job->a, row, rows, 0, 1).data;
+  if (kept.product == job->number && kept.rows == data) return packed;
+  for (int64_t depth = 0; depth < job->k; depth += job->depth)
+    pack_slab(job, row, rows, depth, packed + depth / job->depth * rows * line_bytes(job));
+  kept.product = job->number;
+  kept.rows = data;
+  return packed;
 }
 
-void cj_gemm_share_lines(cj_gemm *job) {
-  job->lines = cj_scratch(CJ_SCRATCH_LINES, cj_gemm_lines_bytes(job));
-  if (job->lines) cj_parallel(cj_ceil_div(job->k, job->depth) * cj_ceil_div(job->m, PACK_ROWS), pack_task, job);
-}
-
-// Where the rows of a slab of A are; `own` is room for packed ones.
-static void find_rows(const cj_gemm *job, int64_t row, int64_t depth, char *own, cj_gemm_panel *panel) {
-  const cj_gemm_lines lines = cj_gemm_part(job, &job->a, row, panel->rows, depth, slab_depth(job, depth));
+// Where the rows of a slab of A are; `own` is room to pack them, `all` has them already.
+static void find_rows(const cj_gemm *job, int64_t row, int64_t depth, char *own, const char *all,
+                      cj_gemm_panel *panel) {
   if (!job->packs_a) {
-    panel->a = lines.data;
-    panel->a_line = lines.line_stride * job->bytes;
-    panel->a_step = lines.depth_stride * job->kernels->step * job->bytes;
+    panel->a = cj_gemm_part(job, &job->a, row, panel->rows, depth, 1).data;
+    panel->a_line = job->a.line_stride * job->bytes;
+    panel->a_step = job->a.depth_stride * job->kernels->step * job->bytes;
     return;
   }
-  panel->a = job->lines ? shared_lines(job, row, depth) : own;
   panel->a_line = line_bytes(job);
   panel->a_step = job->kernels->step_bytes;
-  if (!job->lines) job->kernels->pack_a(&lines, own, panel->a_line);
+  panel->a = all ? all + depth / job->depth * panel->rows * panel->a_line : own;
+  if (!all) pack_slab(job, row, panel->rows, depth, own);
 }
 
 // ---------------------------------------------------------------- panels of B
@@ -102,13 +106,14 @@ void cj_gemm_multiply_block(const cj_gemm *job, int64_t row, int64_t rows, int64
   const bool is_wide = job->bytes == job->compute_bytes;
   const int64_t sums_line = cj_gemm_in_lines(columns * job->compute_bytes);
   const int64_t panel_bytes = steps(job, job->depth) * width * job->kernels->step_bytes;
-  const int64_t lines_bytes = job->packs_a && !job->lines ? rows * line_bytes(job) : 0;
+  const char *all_lines = job->keeps_lines ? kept_lines(job, row, rows) : NULL;
+  const int64_t lines_bytes = job->packs_a && !all_lines ? rows * line_bytes(job) : 0;
   char *own_panel = cj_scratch(CJ_SCRATCH_PRODUCT, panel_bytes + lines_bytes + (is_wide ? 0 : rows * sums_line));
   char *own_lines = own_panel + panel_bytes, *sums = own_lines + lines_bytes;
   char *c = job->c + (row * job->n + column) * job->bytes;
   cj_gemm_panel panel = {.rows = rows, .c_line = is_wide ? job->n * job->bytes : sums_line};
   for (int64_t depth = 0; depth < job->k; depth += job->depth) {
-    find_rows(job, row, depth, own_lines, &panel);
+    find_rows(job, row, depth, own_lines, all_lines, &panel);
     panel.steps = steps(job, slab_depth(job, depth));
     panel.accumulate = depth > 0;
     for (int64_t j = 0; j < columns; j += width) {
