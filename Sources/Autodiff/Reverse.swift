@@ -11,61 +11,93 @@ import CajalOperations
 public func reverse(_ outputs: [(value: Value, cotangent: Value)], inputs: [Value], in scope: DifferentiationScope?)
   -> [Value?]
 {
-  if let failed = (outputs.flatMap { [$0.value, $0.cotangent] } + inputs).first(where: { $0.failure != nil }) {
-    return inputs.map { _ in failed }
+  for output in outputs {
+    if output.value.isFailed { return inputs.map { _ in output.value } }
+    if output.cotangent.isFailed { return inputs.map { _ in output.cotangent } }
   }
-  switch relevantNodes(outputs.map(\.value.node), inputs: inputs, in: scope) {
-  case .failure(let error): return inputs.map { _ in errorValue(error) }
-  case .success(let steps): return propagate(steps, outputs, inputs, scope)
+  if let failed = inputs.first(where: { $0.isFailed }) { return inputs.map { _ in failed } }
+  var history = History(inputs)
+  if let released = graphLock.withLock({ _ in history.walk(outputs.map(\.value), in: scope) }) {
+    let error = releasedHistory(released)
+    return inputs.map { _ in errorValue(error) }
   }
+  return propagate(history, outputs, inputs)
 }
 
-/// A node between outputs and inputs, with its operands as they were when the walk saw it.
-private struct Step {
-  let node: Node
-  let operands: [Value]
-}
+/// What lies between outputs and inputs: the nodes that depend on an input and that an output depends on.
+private struct History {
+  struct Step {
+    let node: Node
+    /// As they were when the walk saw them.
+    let operands: [Value]
+    /// The first operand's among the places.
+    let firstPlace: Int
+    /// The first result's among the cotangents.
+    let firstCotangent: Int
+  }
 
-/// The nodes that depend on an input and that an output depends on, operands first. Iterative:
-/// chains may be millions long.
-private func relevantNodes(_ roots: [Node], inputs: [Value], in scope: DifferentiationScope?) -> Result<
-  [Step], TensorError
-> {
-  let inputNodes = Set(inputs.map { ObjectIdentifier($0.node) })
-  let oldest = inputs.map(\.node.serial).min() ?? 0
-  var depends: [ObjectIdentifier: Bool] = [:]
-  var steps: [Step] = []
-  var released: Node?
+  /// Operands first; the inputs, which are not walked beyond, at the beginning.
+  private(set) var steps = ContiguousArray<Step>()
+  /// Where the cotangents of the steps' operands stand; −1 for an operand that is a constant.
+  private(set) var places = ContiguousArray<Int>()
+  private(set) var cotangentCount = 0
+  private(set) var outputPlaces: [Int] = []
+  private(set) var inputPlaces: [Int] = []
+  private let inputs: [Value]
+  private var epoch: UInt64 = 0
 
-  graphLock.withLock { _ in
-    var stack = roots.map { (node: $0, isExpanded: false) }
-    while let (node, isExpanded) = stack.popLast() {
-      let id = ObjectIdentifier(node)
-      if isExpanded {
-        let isRelevant =
-          inputNodes.contains(id) || node.operands.contains { depends[ObjectIdentifier($0.node)] == true }
-        depends[id] = isRelevant
-        if isRelevant { steps.append(Step(node: node, operands: node.operands)) }
-        continue
-      }
-      guard depends[id] == nil else { continue }
-      // A node older than every input cannot depend on one.
-      let isConstant = node.serial < oldest || !isWalked(node, in: scope)
-      if inputNodes.contains(id) || isConstant {
-        depends[id] = inputNodes.contains(id)
-        if inputNodes.contains(id) { steps.append(Step(node: node, operands: [])) }
-        continue
-      }
-      if node.releasedOperands, node.operands.isEmpty { released = released ?? node }
-      depends[id] = false
-      stack.append((node, true))
-      for operand in node.operands where depends[ObjectIdentifier(operand.node)] == nil {
-        stack.append((operand.node, false))
+  init(_ inputs: [Value]) { self.inputs = inputs }
+
+  /// Where the cotangent of a value that was walked stands among all; −1 for a constant.
+  private func place(of value: Value) -> Int {
+    let step = Int(value.node.walkIndex)
+    return step < 0 ? -1 : steps[step].firstCotangent + value.index
+  }
+
+  private mutating func append(_ node: Node, _ operands: [Value]) {
+    let firstPlace = places.count
+    for operand in operands { places.append(place(of: operand)) }
+    node.walkIndex = Int32(steps.count)
+    steps.append(Step(node: node, operands: operands, firstPlace: firstPlace, firstCotangent: cotangentCount))
+    cotangentCount += node.types.count
+  }
+
+  /// Walks back from `outputs`; iterative, for chains may be millions long. Under graphLock.
+  ///
+  /// - Returns: a node whose history is needed and was released.
+  mutating func walk(_ outputs: [Value], in scope: DifferentiationScope?) -> Node? {
+    epoch = Node.nextEpoch()
+    var oldest = UInt64.max
+    for input in inputs where input.node.walk != epoch {
+      input.node.walk = epoch
+      append(input.node, [])
+      oldest = min(oldest, input.node.serial)
+    }
+    var released: Node?
+    var stack = outputs.map { (node: Unmanaged.passUnretained($0.node), isExpanded: false) }
+    while let (reference, isExpanded) = stack.popLast() {
+      reference._withUnsafeGuaranteedRef { node in
+        if isExpanded {
+          let dependsOnInput = node.operands.indices.contains { index in
+            node.operands.at(index).node._withUnsafeGuaranteedRef { $0.walkIndex >= 0 }
+          }
+          if dependsOnInput { append(node, Array(node.operands)) }
+          return
+        }
+        guard node.walk != epoch else { return }
+        node.walk = epoch
+        node.walkIndex = -1
+        // A node older than every input cannot depend on one.
+        if node.serial < oldest || !isWalked(node, in: scope) { return }
+        if node.releasedOperands, node.operands.count == 0 { released = released ?? node }
+        stack.append((reference, true))
+        for index in 0..<node.operands.count { stack.append((node.operands.at(index).node, false)) }
       }
     }
+    outputPlaces = outputs.map(place)
+    inputPlaces = inputs.map(place)
+    return released
   }
-  if let released { return .failure(releasedHistory(released)) }
-  return .success(steps)
 }
 
 private func isWalked(_ node: Node, in scope: DifferentiationScope?) -> Bool {
@@ -82,31 +114,36 @@ private func releasedHistory(_ node: Node) -> TensorError {
 }
 
 private func propagate(
-  _ steps: [Step], _ outputs: [(value: Value, cotangent: Value)], _ inputs: [Value], _ scope: DifferentiationScope?
+  _ history: History, _ outputs: [(value: Value, cotangent: Value)], _ inputs: [Value]
 ) -> [Value?] {
-  var cotangents: [Value: Value] = [:]
-  // A custom rule may read tensors, which evaluates: what the walk still needs must count as held.
-  var held: [Node] = []
-  defer { for node in held { node.references.wrappingSubtract(1, ordering: .releasing) } }
-  func accumulate(_ value: Value, _ cotangent: Value) {
-    let sum = cotangents[value].map { $0 + cotangent } ?? cotangent
+  var cotangents = ContiguousArray<Value?>(repeating: nil, count: history.cotangentCount)
+  func accumulate(_ place: Int, _ cotangent: Value) {
+    let sum = cotangents[place].map { $0 + cotangent } ?? cotangent
+    // A custom rule may read tensors, which evaluates: what the walk still needs must count as held.
     sum.node.references.wrappingAdd(1, ordering: .relaxed)
-    held.append(sum.node)
-    cotangents[value] = sum
+    cotangents[place]?.node.references.wrappingSubtract(1, ordering: .releasing)
+    cotangents[place] = sum
   }
-  for output in outputs { accumulate(output.value, output.cotangent) }
-  let relevant = Set(steps.map { ObjectIdentifier($0.node) })
-  for step in steps.reversed() where !step.operands.isEmpty {
-    let results = (0..<step.node.types.count).map { Value(step.node, $0) }
-    let incoming = results.map { cotangents[$0] }
-    guard incoming.contains(where: { $0 != nil }), case .rule(let rule) = step.node.operation.gradient else { continue }
+  for (output, place) in zip(outputs, history.outputPlaces) where place >= 0 { accumulate(place, output.cotangent) }
+  for step in history.steps.reversed() where !step.operands.isEmpty {
+    // Copies, not a slice: the array is about to change.
+    let incoming = GradientContext.Cotangents(
+      cotangents[step.firstCotangent],
+      (1..<step.node.types.count).map { cotangents[step.firstCotangent + $0] })
+    guard !incoming.isEmpty, case .rule(let rule) = step.node.operation.gradient else { continue }
+    var isNeeded = GradientContext.Needs()
+    for index in step.operands.indices { isNeeded[index] = history.places[step.firstPlace + index] >= 0 }
     let context = GradientContext(
-      operands: step.operands, results: results, cotangents: incoming,
-      isNeeded: step.operands.map { relevant.contains(ObjectIdentifier($0.node)) },
+      step.node, operands: step.operands,
+      cotangents: incoming, isNeeded: isNeeded,
       reverse: { reverse($0.map { (value: $0.0, cotangent: $0.1) }, inputs: $1, in: nil) })
-    for (operand, cotangent) in zip(step.operands, rule(context)) {
-      if let cotangent, relevant.contains(ObjectIdentifier(operand.node)) { accumulate(operand, cotangent) }
+    for (index, cotangent) in rule(context).enumerated() {
+      let place = history.places[step.firstPlace + index]
+      if let cotangent, place >= 0 { accumulate(place, cotangent) }
     }
   }
-  return inputs.map { cotangents[$0] }
+  defer {
+    for case let cotangent? in cotangents { cotangent.node.references.wrappingSubtract(1, ordering: .releasing) }
+  }
+  return history.inputPlaces.map { cotangents[$0] }
 }

@@ -5,6 +5,7 @@ public enum DType: UInt8, CaseIterable, Hashable, Sendable {
   case bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64
 
   /// Bytes of one element.
+  @inlinable
   public var byteCount: Int {
     switch self {
     case .bool, .uint8, .int8: 1
@@ -14,7 +15,7 @@ public enum DType: UInt8, CaseIterable, Hashable, Sendable {
     }
   }
 
-  public var isFloat: Bool { rawValue >= DType.float16.rawValue }
+  @inlinable public var isFloat: Bool { rawValue >= DType.float16.rawValue }
   /// Integers, without `bool`.
   public var isInteger: Bool { rawValue >= DType.uint8.rawValue && rawValue <= DType.int64.rawValue }
   /// What an index may be made of.
@@ -81,6 +82,7 @@ public struct TensorType: Hashable, Sendable, CustomStringConvertible {
   public var shape: Shape
   public var dtype: DType
 
+  @inlinable
   public init(_ shape: Shape, _ dtype: DType) {
     self.shape = shape
     self.dtype = dtype
@@ -88,11 +90,13 @@ public struct TensorType: Hashable, Sendable, CustomStringConvertible {
 
   /// Bytes of the elements, or `nil` where no machine could address them. Strides count too where there are
   /// no elements: so no sum or product of a tensor's places overflows.
+  @inlinable
   public var checkedByteCount: Int? {
-    guard let count = shape.checkedCount, let span = shape.checkedSpan else { return nil }
-    let (bytes, overflow) = span.multipliedReportingOverflow(by: dtype.byteCount)
+    guard let (count, span) = shape.sizes else { return nil }
+    let size = dtype.byteCount
+    let (bytes, overflow) = span.multipliedReportingOverflow(by: size)
     // 2^47 bytes is the user address space of today's machines.
-    return overflow || bytes > 1 << 47 ? nil : count * dtype.byteCount
+    return overflow || bytes > 1 << 47 ? nil : count * size
   }
 
   public var byteCount: Int { checkedByteCount ?? 0 }

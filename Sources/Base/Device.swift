@@ -1,21 +1,20 @@
 /// Where tensors live and plans run.
 public struct Device: Hashable, Sendable, CustomStringConvertible {
-  /// The name by which a backend registers, and that `--device` takes.
-  public let name: String
-  /// Small and unique in this process: stands in plan keys.
+  /// Small and unique in this process: stands in plan keys. One byte, for every node has a device.
   public let id: UInt8
 
-  private init(_ name: String, id: UInt8) {
-    self.name = name
-    self.id = id
-  }
+  private init(id: UInt8) { self.id = id }
+
+  /// The name by which a backend registers, and that `--device` takes.
+  public var name: String { Device.names[Int(id)] }
+  private static let names = ["cpu", "reference", "fake"]
 
   /// The CPU's vector kernels.
-  public static let cpu = Device("cpu", id: 0)
+  public static var cpu: Device { Device(id: 0) }
   /// Slow, plain Swift: the judge of the others.
-  public static let reference = Device("reference", id: 1)
+  public static var reference: Device { Device(id: 1) }
   /// An accelerator that is not there: asynchronous, with memory of its own.
-  public static let fake = Device("fake", id: 2)
+  public static var fake: Device { Device(id: 2) }
 
   public static let all: [Device] = [.cpu, .reference, .fake]
 
@@ -25,7 +24,5 @@ public struct Device: Hashable, Sendable, CustomStringConvertible {
     self = device
   }
 
-  public static func == (left: Device, right: Device) -> Bool { left.id == right.id }
-  public func hash(into hasher: inout Hasher) { hasher.combine(id) }
   public var description: String { name }
 }

@@ -11,8 +11,9 @@
 /// `Synchronization.Mutex` would do, but the thread sanitizer does not see it: a report of a race could not
 /// be told from noise. This one is a pthread mutex, which it does.
 package final class Locked<Value>: @unchecked Sendable {
-  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-  private var value: Value
+  @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  // The mutex sees to it that accesses exclude each other.
+  @exclusivity(unchecked) @usableFromInline var value: Value
 
   package init(_ value: Value) {
     self.value = value
@@ -26,6 +27,7 @@ package final class Locked<Value>: @unchecked Sendable {
     mutex.deallocate()
   }
 
+  @inlinable
   package func withLock<Result, Failure: Error>(_ body: (inout Value) throws(Failure) -> Result) throws(Failure)
     -> Result
   {

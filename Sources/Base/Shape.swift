@@ -5,19 +5,20 @@
 /// that the shape does not have answers 1, as broadcasting would.
 public struct Shape: Sendable, ExpressibleByArrayLiteral {
   /// The most axes a tensor may have.
-  public static let maximumRank = 8
+  @inlinable public static var maximumRank: Int { 8 }
 
-  private var extents: (Int, Int, Int, Int, Int, Int, Int, Int) = (1, 1, 1, 1, 1, 1, 1, 1)
-  private var storedRank: Int
+  /// 1 beyond the rank.
+  @usableFromInline var extents: (Int, Int, Int, Int, Int, Int, Int, Int) = (1, 1, 1, 1, 1, 1, 1, 1)
+  @usableFromInline var storedRank: Int
 
   /// The number of axes; a shape of more than ``maximumRank`` axes keeps its
   /// true rank here and is refused by every operation.
-  public var rank: Int { storedRank }
+  @inlinable public var rank: Int { storedRank }
 
   /// The shape of a scalar: no axes, one element.
-  public static let scalar = Shape()
+  @inlinable public static var scalar: Shape { Shape() }
 
-  public init() { storedRank = 0 }
+  @inlinable public init() { storedRank = 0 }
 
   public init(_ extents: some Sequence<Int>) {
     storedRank = 0
@@ -32,11 +33,13 @@ public struct Shape: Sendable, ExpressibleByArrayLiteral {
   }
 
   public subscript(axis: Int) -> Int {
+    @inlinable
     get {
       let index = axis < 0 ? axis + rank : axis
       guard index >= 0, index < Swift.min(rank, Shape.maximumRank) else { return 1 }
       return withUnsafeBytes(of: extents) { $0.load(fromByteOffset: index * 8, as: Int.self) }
     }
+    @inlinable
     set {
       let index = axis < 0 ? axis + rank : axis
       guard index >= 0, index < Swift.min(rank, Shape.maximumRank) else { return }
@@ -44,6 +47,7 @@ public struct Shape: Sendable, ExpressibleByArrayLiteral {
     }
   }
 
+  @inlinable
   public mutating func append(_ extent: Int) {
     storedRank += 1
     self[storedRank - 1] = extent
@@ -63,31 +67,31 @@ public struct Shape: Sendable, ExpressibleByArrayLiteral {
   public var array: [Int] { (0..<Swift.min(rank, Shape.maximumRank)).map { self[$0] } }
 
   /// The number of elements; `nil` where it overflows or an extent is negative.
-  public var checkedCount: Int? { product.map { $0.isEmpty ? 0 : $0.span } }
+  public var checkedCount: Int? { sizes.map(\.count) }
 
-  /// The product of the extents that are not 0, which bounds every stride; `nil` as ``checkedCount``.
-  public var checkedSpan: Int? { product?.span }
-
-  private var product: (span: Int, isEmpty: Bool)? {
+  /// The number of elements, and the product of the extents that are not 0, which bounds every stride; `nil`
+  /// as ``checkedCount``.
+  @inlinable
+  public var sizes: (count: Int, span: Int)? {
     guard rank <= Shape.maximumRank else { return nil }
-    var count = 1
-    var empty = false
+    var span = 1
+    var isEmpty = false
     for axis in 0..<rank {
       let extent = self[axis]
-      if extent < 0 { return nil }
-      if extent == 0 {
-        empty = true
+      if extent <= 0 {
+        if extent < 0 { return nil }
+        isEmpty = true
         continue
       }
-      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
+      let (product, overflow) = span.multipliedReportingOverflow(by: extent)
       if overflow { return nil }
-      count = product
+      span = product
     }
-    return (count, empty)
+    return (isEmpty ? 0 : span, span)
   }
 
   /// The number of elements.
-  public var count: Int { checkedCount ?? 0 }
+  @inlinable public var count: Int { sizes?.count ?? 0 }
 
   /// The row-major strides, in elements.
   public var strides: [Int] {
@@ -120,10 +124,18 @@ public struct Shape: Sendable, ExpressibleByArrayLiteral {
   }
 
   /// The first axes.
-  public func prefix(_ count: Int) -> Shape { Shape((0..<Swift.min(count, rank)).map { self[$0] }) }
+  public func prefix(_ count: Int) -> Shape {
+    var result = Shape()
+    for axis in 0..<Swift.max(0, Swift.min(count, rank)) { result.append(self[axis]) }
+    return result
+  }
 
   /// The axes from `start` on.
-  public func suffix(from start: Int) -> Shape { Shape((Swift.min(start, rank)..<rank).map { self[$0] }) }
+  public func suffix(from start: Int) -> Shape {
+    var result = Shape()
+    for axis in Swift.min(start, rank)..<rank { result.append(self[axis]) }
+    return result
+  }
 
   public static func + (left: Shape, right: Shape) -> Shape {
     var result = left
@@ -133,8 +145,13 @@ public struct Shape: Sendable, ExpressibleByArrayLiteral {
 
   /// The shape that both broadcast to by NumPy's rule (aligned at the last axis,
   /// 1 stretches), or `nil`.
+  @inlinable
   public static func broadcast(_ left: Shape, _ right: Shape) -> Shape? {
-    if left == right { return left }
+    left == right ? left : stretched(left, right)
+  }
+
+  @usableFromInline
+  static func stretched(_ left: Shape, _ right: Shape) -> Shape? {
     let rank = Swift.max(left.rank, right.rank)
     var result = Shape(repeating: 1, count: rank)
     for axis in 0..<rank {
@@ -150,10 +167,12 @@ public struct Shape: Sendable, ExpressibleByArrayLiteral {
 }
 
 extension Shape: Hashable {
+  @inlinable
   public static func == (left: Shape, right: Shape) -> Bool {
-    guard left.rank == right.rank else { return false }
-    for axis in 0..<Swift.min(left.rank, maximumRank) where left[axis] != right[axis] { return false }
-    return true
+    let (a, b) = (left.extents, right.extents)
+    let first = (a.0 ^ b.0) | (a.1 ^ b.1) | (a.2 ^ b.2) | (a.3 ^ b.3)
+    let second = (a.4 ^ b.4) | (a.5 ^ b.5) | (a.6 ^ b.6) | (a.7 ^ b.7)
+    return (left.storedRank ^ right.storedRank) | first | second == 0
   }
 
   public func hash(into hasher: inout Hasher) {

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-static _Thread_local void *slot;
+_Thread_local void *cj_thread_slot;
 static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -15,14 +15,12 @@ typedef struct {
 // Runs at the end of a thread: the slot itself may be gone already, the entry is not.
 static void end_of_thread(void *argument) {
   entry *last = argument;
-  slot = NULL;
+  cj_thread_slot = NULL;
   last->release(last->pointer);
   free(last);
 }
 
 static void make_key(void) { pthread_key_create(&key, end_of_thread); }
-
-void *cj_thread_slot_get(void) { return slot; }
 
 void cj_thread_slot_set(void *pointer, void (*release)(void *)) {
   pthread_once(&once, make_key);
@@ -32,5 +30,5 @@ void cj_thread_slot_set(void *pointer, void (*release)(void *)) {
     fresh->release = release;
     pthread_setspecific(key, fresh);
   }
-  slot = pointer;
+  cj_thread_slot = pointer;
 }

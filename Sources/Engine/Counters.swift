@@ -1,4 +1,5 @@
 import CajalBase
+import Synchronization
 
 /// What the engine did: public, so that tests and users see when a plan is compiled again.
 public struct EngineCounters: Sendable, Hashable {
@@ -24,10 +25,16 @@ public final class EngineMeter: Sendable {
 
   func count(_ change: (inout EngineCounters) -> Void) { state.withLock { change(&$0) } }
 
-  @TaskLocal static var current: EngineMeter?
+  @TaskLocal private static var ofTask: EngineMeter?
+  /// Meters that measure now: mostly none, and then nobody needs to look for the task's.
+  private static let measuring = Atomic<Int>(0)
+
+  static var current: EngineMeter? { measuring.load(ordering: .relaxed) > 0 ? ofTask : nil }
 
   /// Counts into this meter while `body` runs.
   public func measure<Result>(_ body: () throws -> Result) rethrows -> Result {
-    try EngineMeter.$current.withValue(self, operation: body)
+    EngineMeter.measuring.wrappingAdd(1, ordering: .relaxed)
+    defer { EngineMeter.measuring.wrappingSubtract(1, ordering: .relaxed) }
+    return try EngineMeter.$ofTask.withValue(self, operation: body)
   }
 }

@@ -9,16 +9,17 @@ import Synchronization
 public final class Engine: Sendable {
   public static let shared = Engine()
 
-  private let backends: [Device: any Backend]
-  private let executors: [Device: Executor]
+  /// By the devices' numbers.
+  private let backends: [any Backend]
+  private let executors: [Executor]
   private let cache: PlanCache
   private let total = EngineMeter()
 
   init() {
-    backends = [.cpu: CPUBackend(), .reference: ReferenceBackend(), .fake: FakeBackend()]
-    executors = Dictionary(uniqueKeysWithValues: Device.all.map { ($0, Executor("cajal.\($0)")) })
+    backends = [CPUBackend(), ReferenceBackend(), FakeBackend()]
+    executors = Device.all.map { Executor("cajal.\($0)") }
     cache = PlanCache(capacity: Settings.process.planCacheCapacity)
-    PendingNodes.evaluator = { nodes in Engine.shared.evaluatePending(nodes) }
+    Recording.evaluator = { nodes in Engine.shared.evaluatePending(nodes) }
   }
 
   // MARK: Counters
@@ -33,7 +34,7 @@ public final class Engine: Sendable {
   public func clearPlans() { cache.removeAll() }
 
   public func memory(of device: Device) -> MemoryStatistics {
-    backends[device]?.memory ?? MemoryStatistics(liveBytes: 0, peakBytes: 0)
+    (try? backend(of: device).memory) ?? MemoryStatistics(liveBytes: 0, peakBytes: 0)
   }
 
   /// Threads that the CPU's kernels run on.
@@ -49,7 +50,7 @@ public final class Engine: Sendable {
   public var cpuDescription: String { CPUBackend.description }
 
   /// The fake accelerator, for tests that make it fail.
-  public var fake: FakeBackend? { backends[.fake] as? FakeBackend }
+  public var fake: FakeBackend? { backends.lazy.compactMap { $0 as? FakeBackend }.first }
 
   private func count(_ change: (inout EngineCounters) -> Void) {
     total.count(change)
@@ -58,12 +59,12 @@ public final class Engine: Sendable {
   }
 
   func backend(of device: Device) throws(TensorError) -> any Backend {
-    guard let backend = backends[device] else {
+    guard backends.indices.contains(Int(device.id)) else {
       throw TensorError(
         .device, operation: "run", "there is no device \(device)",
         remedy: "Use one of \(Device.all.map(\.name).joined(separator: ", "))")
     }
-    return backend
+    return backends[Int(device.id)]
   }
 
   // MARK: Entering values
@@ -82,49 +83,27 @@ public final class Engine: Sendable {
 
   // MARK: Evaluating
 
-  /// Sets evaluation of `values` going, with every value in their graphs that something still holds.
-  ///
-  /// - Parameter fallbacks: for a new value the old one that it becomes if the run fails: a failed
-  ///   step leaves weights as they were.
-  public func start(_ values: [Value], fallbacks: [(new: Value, old: Value)] = []) {
-    start(nodes: values.map(\.node), fallbacks: fallbacks, inlineIfReady: false)
-  }
-
-  /// A step boundary: starts `values`, and what was recorded in `scope` and is still held, as one
+  /// A step boundary: starts the new values, and what was recorded in `scope` and is still held, as one
   /// plan; and then whatever else this thread has pending that something holds, so that graphs never
   /// grow from step to step.
-  public func step(
-    _ values: [Value], fallbacks: [(new: Value, old: Value)] = [], with scope: DifferentiationScope? = nil
-  ) {
-    let held = heldNodes(PendingNodes.ofThread.takeAlive())
-    let members = held.filter { node in scope.map { node.scope?.isInside($0) ?? false } ?? false }
-    start(nodes: values.map(\.node) + members, fallbacks: fallbacks, inlineIfReady: false)
+  public func step(_ changes: [Fallback], with scope: DifferentiationScope? = nil) {
+    start(changes.map(\.new.node), fallbacks: changes, alongside: scope, waits: false)
     startPending()
   }
 
   /// Starts what this thread has pending and something holds.
   public func startPending() {
-    let alive = PendingNodes.ofThread.takeAlive()
-    let held = heldNodes(alive)
-    if !held.isEmpty { start(nodes: held, fallbacks: [], inlineIfReady: false) }
-  }
-
-  /// Nodes that something besides the other nodes refers to.
-  private func heldNodes(_ nodes: [Node]) -> [Node] {
-    guard !nodes.isEmpty else { return [] }
-    return graphLock.withLock { _ in
-      for node in nodes { for operand in node.operands { operand.node.walkReferences = 0 } }
-      for node in nodes { node.walkReferences = 0 }
-      for node in nodes { for operand in node.operands { operand.node.walkReferences += 1 } }
-      return nodes.filter { $0.status == .pending && $0.references.load(ordering: .acquiring) > Int($0.walkReferences) }
-    }
+    let recording = Recording.ofThread.takeUnretainedValue()
+    recording.prune()
+    let held = graphLock.withLock { _ in Walk.held(recording.pending { _ in true }) }
+    if !held.isEmpty { start(held, waits: false) }
   }
 
   /// Evaluates `values` and waits; throws the first error.
   public func evaluate(_ values: [Value]) throws(TensorError) {
     // Values that ran beside one that failed are pending again, and run once more without it.
     repeat {
-      start(nodes: values.map(\.node), fallbacks: [], inlineIfReady: true)
+      start(values.map(\.node), waits: true)
       for value in values { wait(for: value.node) }
     } while values.contains { isStartable($0.node) }
     for value in values { try check(value) }
@@ -133,7 +112,7 @@ public final class Engine: Sendable {
   /// Evaluates `values` without blocking the thread; throws the first error.
   public func evaluated(_ values: [Value]) async throws(TensorError) {
     repeat {
-      start(nodes: values.map(\.node), fallbacks: [], inlineIfReady: false)
+      start(values.map(\.node), waits: false)
       for value in values {
         while let run = claim(of: value.node) as? Run { await run.finished() }
       }
@@ -149,29 +128,23 @@ public final class Engine: Sendable {
 
   /// The bytes of a value that is evaluated already.
   public func copy(_ value: Value, into bytes: UnsafeMutableRawBufferPointer) throws(TensorError) {
-    switch payload(of: value.node) {
-    case .values(let stored):
-      guard let stored = stored[value.index] else { break }
+    let (payload, stored) = graphLock.withLock { _ in (value.node.payload, value.node.stored(value.index)) }
+    if let stored {
       try backend(of: stored.storage.device).download(stored, into: bytes)
       return
-    case .scalar(let scalar):
+    }
+    if case .scalar(let scalar) = payload {
       let bits = scalar.bits(as: value.dtype)
       withUnsafeBytes(of: bits) {
         bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[0..<value.dtype.byteCount]))
       }
       return
-    case .none, .run, .failure: break
     }
     throw TensorError(.backend, operation: "read", "the value is not there", remedy: "Evaluate it first")
   }
 
-  private func payload(of node: Node) -> Node.Payload { graphLock.withLock { _ in node.payload } }
-
   private func claim(of node: Node) -> (any MaterializationInProgress)? {
-    graphLock.withLock { _ in
-      if node.status == .claimed, case .run(let run) = node.payload { return run }
-      return nil
-    }
+    node.status == .claimed ? graphLock.withLock { _ in node.claimant } : nil
   }
 
   private func isStartable(_ node: Node) -> Bool { node.status == .pending && node.trace == nil }
@@ -199,35 +172,42 @@ public final class Engine: Sendable {
     if Settings.process.checksNaN {
       NaNCheck.evaluate(nodes, self)
     } else {
-      let held = heldNodes(nodes)
-      start(nodes: held, fallbacks: [], inlineIfReady: false)
+      let held = graphLock.withLock { _ in Walk.held(nodes) }
+      start(held, waits: false)
     }
   }
 
   // MARK: Materialisation
 
-  private func start(nodes: [Node], fallbacks: [(new: Value, old: Value)], inlineIfReady: Bool) {
-    PendingNodes.ofThread.prune()
+  /// Sets evaluation of `nodes` going, with every value in their graphs that something still holds.
+  ///
+  /// - Parameters:
+  ///   - scope: what was recorded in it and is held belongs to the plan too.
+  ///   - waits: whether the caller will wait, and may as well do the work itself.
+  func start(
+    _ nodes: [Node], fallbacks: [Fallback] = [], alongside scope: DifferentiationScope? = nil, waits: Bool
+  ) {
+    let recording = Recording.ofThread.takeUnretainedValue()
+    // Nodes that nobody can reach any more refer to others, and would make them look held.
+    recording.prune()
     // Effects that this thread recorded happen now, in their order, whether or not anybody reads them.
-    for effect in PendingNodes.ofThread.pendingEffects { materialize([effect], fallbacks: [], inlineIfReady: false) }
-    materialize(nodes, fallbacks: fallbacks, inlineIfReady: inlineIfReady)
+    for effect in recording.pendingEffects { materialize([effect], fallbacks: [], nil, waits: false) }
+    materialize(nodes, fallbacks: fallbacks, scope, waits: waits)
   }
 
-  private func materialize(_ nodes: [Node], fallbacks: [(new: Value, old: Value)], inlineIfReady: Bool) {
-    let unborn = fallbacks.map(\.old).filter { $0.node.status == .pending }
+  private func materialize(_ nodes: [Node], fallbacks: [Fallback], _ scope: DifferentiationScope?, waits: Bool) {
+    let unborn = fallbacks.lazy.map(\.old.node).filter { $0.status == .pending }
     // Weights that were never evaluated have no value yet to fall back to.
-    if !unborn.isEmpty { materialize(unborn.map(\.node), fallbacks: [], inlineIfReady: false) }
-    let olds = Dictionary(
-      fallbacks.map { (ObjectIdentifier($0.new.node), $0.old) }, uniquingKeysWith: { first, _ in first })
+    if !unborn.isEmpty { materialize(Array(unborn), fallbacks: [], nil, waits: false) }
     while true {
-      switch Profile.current.time(.finding, { claimGraph(nodes, olds) }) {
+      switch Profile.current.time(.finding, { claimGraph(nodes, fallbacks, scope) }) {
       case .nothing: return
       case .transfers(let runs):
         for run in runs { transfer(run) }
-      case .graph(let run, let request):
+      case .graph(let run, let request, let device):
         // What was claimed is the run's now: the thread's list must not keep it alive.
-        PendingNodes.ofThread.prune()
-        submit(run, request, inlineIfReady)
+        Recording.ofThread.takeUnretainedValue().prune()
+        submit(run, request, device, waits: waits)
         return
       }
     }
@@ -236,73 +216,86 @@ public final class Engine: Sendable {
   private enum Claim {
     case nothing
     case transfers([Run])
-    case graph(Run, PlanRequest)
+    case graph(Run, PlanRequest, Device)
   }
 
   /// A plan, or what to make one of.
-  private struct PlanRequest {
-    let key: PlanKey
-    let device: Device
-    let plan: Plan?
-    let graph: Graph?
+  private enum PlanRequest {
+    case found(Plan)
+    case missing(PlanKey, Graph)
   }
 
   /// Walks and claims, in one hold of the lock: nobody computes a node twice.
-  private func claimGraph(_ nodes: [Node], _ fallbacks: [ObjectIdentifier: Value]) -> Claim {
+  private func claimGraph(_ nodes: [Node], _ fallbacks: [Fallback], _ scope: DifferentiationScope?) -> Claim {
     let fallbackDevice = Scope.current.device
     return graphLock.withLock { _ in
-      let pending = nodes.filter { $0.status == .pending && $0.trace == nil }
-      guard !pending.isEmpty else { return .nothing }
-      let walk = Walk(pending, fallback: fallbackDevice)
+      var targets = nodes.filter { $0.status == .pending && $0.trace == nil }
+      guard !targets.isEmpty else { return .nothing }
+      let walk = Walk.begin()
+      for target in targets { walk.visit(target) }
+      if let scope {
+        for node in Walk.held(Recording.ofThread.takeUnretainedValue().pending { !walk.passed($0) })
+        where node.scope?.isInside(scope) ?? false {
+          targets.append(node)
+          walk.visit(node)
+        }
+      }
       if walk.isSymbolic { return .nothing }
-      if !walk.transfers.isEmpty { return .transfers(walk.transfers.map { Run(claiming: $0) }) }
-      let run = Run(walk, targets: pending, fallbacks: fallbacks)
-      // Nodes inside the graph that nothing else refers to are claimed too: they are not pending
-      // any more, and nobody can wait for them.
-      for node in run.interior { node.set(.claimed, .none) }
-      for node in run.outputs { node.set(.claimed, .run(run)) }
-      let plan = cache.find(walk.key)
+      if !walk.transfers.isEmpty {
+        return .transfers(walk.transfers.map { Run(claiming: $0.takeUnretainedValue()) })
+      }
+      walk.finish(fallback: fallbackDevice)
+      let run = Run(walk, targets: targets, fallbacks: fallbacks)
+      run.claim()
       // The nodes' marks are this walk's only while the lock is held.
-      return .graph(
-        run,
-        PlanRequest(
-          key: walk.key, device: walk.device ?? fallbackDevice, plan: plan, graph: plan == nil ? walk.makeGraph() : nil)
-      )
+      let request: PlanRequest = cache.find(walk.key).map { .found($0) } ?? .missing(walk.key, walk.makeGraph())
+      return .graph(run, request, walk.device ?? fallbackDevice)
     }
   }
 
-  private func submit(_ run: Run, _ request: PlanRequest, _ inlineIfReady: Bool) {
+  private func submit(_ run: Run, _ request: PlanRequest, _ device: Device, waits: Bool) {
     let plan: Plan
     do {
-      plan = try findPlan(request)
+      plan = try findPlan(request, device)
     } catch {
       finish(run, .failure(RunFailure(error)), nil)
       return
     }
-    count { $0.plansRun += 1 }
-    let device = request.device
-    if inlineIfReady, device != .fake, run.dependencies.isEmpty {
+    let executor = executors[Int(device.id)]
+    // A small plan takes less time than waking another thread, unless it would have to wait for its turn.
+    if device != .fake, waits || plan.isSmall && executor.isIdle, run.dependency == nil {
+      run.markSubmitted()
       execute(run, plan, device)
     } else {
-      run.profile.time(.waiting) { executors[device]?.submit { [self] in execute(run, plan, device) } }
+      run.profile.time(.waiting) {
+        // Behind what it reads: one thread runs them all.
+        run.awaitSubmissionOfDependencies()
+        executor.submit { [self] in execute(run, plan, device) }
+      }
+      run.markSubmitted()
     }
   }
 
-  private func findPlan(_ request: PlanRequest) throws(TensorError) -> Plan {
-    if let plan = request.plan {
-      count { $0.planHits += 1 }
+  private func findPlan(_ request: PlanRequest, _ device: Device) throws(TensorError) -> Plan {
+    switch request {
+    case .found(let plan):
+      count {
+        $0.planHits += 1
+        $0.plansRun += 1
+      }
+      return plan
+    case .missing(let key, let graph):
+      let executable = try Profile.current.time(.compiling) { () throws(TensorError) in
+        try backend(of: device).compile(graph)
+      }
+      let plan = Plan(graph: graph, executable: executable)
+      let evictions = cache.insert(plan, for: key)
+      count {
+        $0.plansCompiled += 1
+        $0.planEvictions += evictions
+        $0.plansRun += 1
+      }
       return plan
     }
-    let graph = request.graph ?? Graph()
-    let executable = try Profile.current.time(.compiling) { () throws(TensorError) in
-      try backend(of: request.device).compile(graph)
-    }
-    let plan = Plan(graph: graph, executable: executable)
-    let evictions = cache.insert(plan, for: request.key)
-    count {
-      $0.plansCompiled += 1
-      $0.planEvictions += evictions
-    }
-    return plan
   }
 }

@@ -2,6 +2,7 @@ import CajalBackends
 import CajalBase
 import CajalCompiler
 import Foundation
+import Synchronization
 
 /// What happened in a closure, and how long it took: steps of plans, and what the engine did beside them.
 ///
@@ -31,7 +32,11 @@ public final class Profile: Sendable {
     case publishing
   }
 
-  @TaskLocal static var current: Profile?
+  @TaskLocal private static var ofTask: Profile?
+  /// Profiles that measure now: mostly none, and then nobody needs to look for the task's.
+  private static let measuring = Atomic<Int>(0)
+
+  static var current: Profile? { measuring.load(ordering: .relaxed) > 0 ? ofTask : nil }
 
   let state = Locked(State())
 
@@ -43,7 +48,9 @@ public final class Profile: Sendable {
     let began = ContinuousClock.now
     state.withLock { $0.beginRecording(began) }
     defer { state.withLock { $0.endRecording(began, .now) } }
-    return try Profile.$current.withValue(self, operation: body)
+    Profile.measuring.wrappingAdd(1, ordering: .relaxed)
+    defer { Profile.measuring.wrappingSubtract(1, ordering: .relaxed) }
+    return try Profile.$ofTask.withValue(self, operation: body)
   }
 
   func count(_ change: (inout EngineCounters) -> Void) { state.withLock { change(&$0.counters) } }

@@ -1,56 +1,62 @@
 import CajalBase
 import CajalIR
-import CajalOperations
 
-/// One walk over a recorded graph, from targets to leaves: the order to run it in, the plan's key,
-/// and which values stay. Iterative, under graphLock throughout.
-struct Walk {
+/// One walk over recorded graphs, from targets to leaves: the order to run them in, the plan's key,
+/// and which values stay. Iterative. There is one of it, used again and again, and everything about it
+/// is under graphLock: so a walk allocates nothing, and counts no references to the nodes that it passes,
+/// which their targets hold.
+final class Walk {
+  nonisolated(unsafe) private static let shared = Walk()
+
+  typealias Reference = Unmanaged<Node>
+
   /// Pending nodes, operands first.
-  private(set) var order = ContiguousArray<Node>()
-  /// Values from outside, in the order of first visit.
-  private(set) var leaves = ContiguousArray<Value>()
-  /// How often nodes of this walk that let go of their operands refer to each leaf's node.
-  private(set) var leafReferences: [Int32] = []
+  @exclusivity(unchecked) private(set) var order = ContiguousArray<Reference>()
+  /// Nodes from outside, in the order of first visit, each with the number of its first result among the inputs.
+  @exclusivity(unchecked) private(set) var leaves = ContiguousArray<(node: Reference, input: Int32)>()
+  @exclusivity(unchecked) private(set) var inputCount: Int32 = 0
   /// Nodes whose values stay: targets, and whatever something outside the graph refers to.
-  private(set) var kept = ContiguousArray<Node>()
-  private(set) var key = PlanKey()
-  private(set) var device: Device?
+  @exclusivity(unchecked) private(set) var kept = ContiguousArray<Reference>()
+  @exclusivity(unchecked) private(set) var key = PlanKey()
+  @exclusivity(unchecked) private(set) var device: Device?
   /// Transfers that stand between this graph and another device's.
-  private(set) var transfers: [Node] = []
+  @exclusivity(unchecked) private(set) var transfers = ContiguousArray<Reference>()
   /// A placeholder: the graph lies inside the body of a scan.
-  private(set) var isSymbolic = false
+  @exclusivity(unchecked) private(set) var isSymbolic = false
   /// Whether an open differentiation scope keeps operands of these nodes.
-  private(set) var hasOpenScope = false
-  private let epoch: UInt64
+  @exclusivity(unchecked) private(set) var hasOpenScope = false
+  @exclusivity(unchecked) private var targets = ContiguousArray<Reference>()
+  @exclusivity(unchecked) private var stack = ContiguousArray<(node: Reference, next: Int)>()
+  @exclusivity(unchecked) private var epoch: UInt64 = 0
 
-  nonisolated(unsafe) private static var epochs: UInt64 = 0
-
-  /// Under graphLock.
-  init(_ targets: [Node], fallback: Device) {
-    Walk.epochs += 1
-    epoch = Walk.epochs
-    key.reserve(1024)
-    for target in targets { visit(target) }
-    guard transfers.isEmpty, !isSymbolic else { return }
-    let targetIDs = Set(targets.map { ObjectIdentifier($0) })
-    for node in order {
-      let outside = node.references.load(ordering: .acquiring) - Int(node.walkReferences)
-      if outside > 0 || targetIDs.contains(ObjectIdentifier(node)) {
-        key.write(Int(node.walkIndex))
-        kept.append(node)
-      }
-    }
-    leafReferences = leaves.map { $0.node.walkReferences }
-    key.write(UInt64((device ?? fallback).id))
+  /// A walk over nothing yet. Under graphLock, until the next one begins.
+  static func begin() -> Walk {
+    let walk = shared
+    walk.epoch = Node.nextEpoch()
+    walk.order.removeAll(keepingCapacity: true)
+    walk.leaves.removeAll(keepingCapacity: true)
+    walk.inputCount = 0
+    walk.kept.removeAll(keepingCapacity: true)
+    walk.key.removeAll()
+    walk.device = nil
+    walk.transfers.removeAll(keepingCapacity: true)
+    walk.isSymbolic = false
+    walk.hasOpenScope = false
+    walk.targets.removeAll(keepingCapacity: true)
+    return walk
   }
 
-  private mutating func visit(_ root: Node) {
-    var stack: [(node: Node, next: Int)] = []
-    enter(root, &stack)
+  /// Walks from `target`, a pending node whose value is asked for.
+  func visit(_ target: Node) {
+    targets.append(.passUnretained(target))
+    enter(.passUnretained(target))
     while let top = stack.last {
-      if top.next < top.node.operands.count {
+      let operand = top.node._withUnsafeGuaranteedRef { node in
+        top.next < node.operands.count ? node.operands.at(top.next).node : nil
+      }
+      if let operand {
         stack[stack.count - 1].next += 1
-        enter(top.node.operands[top.next].node, &stack)
+        enter(operand)
       } else {
         stack.removeLast()
         emit(top.node)
@@ -58,56 +64,109 @@ struct Walk {
     }
   }
 
-  private mutating func enter(_ node: Node, _ stack: inout [(node: Node, next: Int)]) {
-    guard node.walk != epoch else { return }
-    node.walk = epoch
-    node.walkReferences = 0
-    if let own = node.device { device = device ?? own }
-    if node.status == .pending {
-      if node.operation is Leaf {
-        isSymbolic = true
-      } else if node.operation is Transfer {
-        transfers.append(node)
-      } else {
-        stack.append((node, 0))
-        return
+  /// Whether this walk passed `node`.
+  func passed(_ node: Node) -> Bool { node.walk == epoch }
+
+  /// Finds what stays, and completes the key.
+  func finish(fallback: Device) {
+    for target in targets { target._withUnsafeGuaranteedRef { $0.walkIndex |= Walk.targetBit } }
+    for node in order {
+      node._withUnsafeGuaranteedRef { node in
+        let outside = node.references.load(ordering: .acquiring) - Int(node.walkReferences)
+        guard outside > 0 || node.walkIndex & Walk.targetBit != 0 else { return }
+        key.write(Int(node.walkIndex & ~Walk.targetBit))
+        kept.append(.passUnretained(node))
       }
     }
-    // The low bit tells leaves from instructions.
-    node.walkIndex = Int32(leaves.count) << 1 | 1
-    for index in 0..<node.types.count {
-      leaves.append(Value(node, index))
-      key.write(node.types[index])
+    for target in targets { target._withUnsafeGuaranteedRef { $0.walkIndex &= ~Walk.targetBit } }
+    key.write(UInt64((device ?? fallback).id))
+  }
+
+  /// Marks indices of nodes that were asked for, while what stays is found.
+  private static let targetBit: Int32 = 1 << 30
+
+  private func enter(_ reference: Reference) {
+    reference._withUnsafeGuaranteedRef { node in
+      guard node.walk != epoch else { return }
+      node.walk = epoch
+      node.walkReferences = 0
+      if device == nil { device = node.device }
+      if node.status == .pending {
+        if node.traits.contains(.leaf) {
+          isSymbolic = true
+        } else if node.traits.contains(.transfer) {
+          transfers.append(reference)
+        } else {
+          stack.append((reference, 0))
+          return
+        }
+      }
+      // The low bit tells inputs from instructions.
+      node.walkIndex = inputCount << 1 | 1
+      leaves.append((reference, inputCount))
+      let count = node.types.count
+      inputCount += Int32(count)
+      for index in 0..<count { key.write(node.types[index]) }
     }
   }
 
-  private mutating func emit(_ node: Node) {
-    node.walkIndex = Int32(order.count) << 1
-    order.append(node)
-    key.write(node.operation)
-    let keepsOperands = node.isInOpenScope
-    hasOpenScope = hasOpenScope || keepsOperands
-    for operand in node.operands {
-      key.write(UInt64(UInt32(bitPattern: operand.node.walkIndex)) << 32 | UInt64(operand.index))
-      if !keepsOperands { operand.node.walkReferences += 1 }
+  private func emit(_ reference: Reference) {
+    reference._withUnsafeGuaranteedRef { node in
+      node.walkIndex = Int32(truncatingIfNeeded: order.count) << 1
+      order.append(reference)
+      key.write(node.operation)
+      let keepsOperands = node.isInOpenScope
+      hasOpenScope = hasOpenScope || keepsOperands
+      for index in 0..<node.operands.count {
+        let operand = node.operands.at(index)
+        operand.node._withUnsafeGuaranteedRef {
+          key.write(UInt64(UInt32(bitPattern: $0.walkIndex)) << 32 | UInt64(operand.index))
+          if !keepsOperands { $0.walkReferences += 1 }
+        }
+      }
     }
   }
 
-  /// The graph, for the compiler. Under graphLock, before any other walk.
+  /// The graph, for the compiler.
   func makeGraph() -> Graph {
-    var graph = Graph(inputs: leaves.map(\.type))
-    graph.instructions.reserveCapacity(order.count)
-    for node in order {
-      graph.instructions.append(
-        Graph.Instruction(node.operation, node.operands.map(reference), types: node.types, path: node.path))
+    var graph = Graph()
+    for (leaf, _) in leaves {
+      let types = leaf.takeUnretainedValue().types
+      for index in 0..<types.count { graph.inputs.append(types[index]) }
     }
-    graph.outputs = kept.flatMap { node in (0..<node.types.count).map { reference(Value(node, $0)) } }
-    return graph
+    graph.instructions.reserveCapacity(order.count)
+    for reference in order {
+      let node = reference.takeUnretainedValue()
+      graph.instructions.append(
+        Graph.Instruction(node.operation, node.operands.map(self.reference), types: node.types, path: node.path))
+    }
+    for reference in kept {
+      let node = reference.takeUnretainedValue()
+      graph.outputs += (0..<node.types.count).map { self.reference(Value(node, $0)) }
+    }
+    return graph.flattened(isDifferentiable: false)
   }
 
   private func reference(_ value: Value) -> Graph.Reference {
     let index = Int(value.node.walkIndex >> 1)
     if value.node.walkIndex & 1 == 1 { return Graph.Reference(input: index + value.index) }
     return Graph.Reference(instruction: index, result: value.index)
+  }
+
+  // MARK: What is held
+
+  /// Those of `nodes` that are pending and that something besides the others refers to. Under graphLock; a
+  /// walk in progress that passed none of them stays as it is.
+  static func held(_ nodes: [Node]) -> [Node] {
+    guard !nodes.isEmpty else { return [] }
+    let epoch = Node.nextEpoch()
+    for node in nodes {
+      node.walk = epoch
+      node.walkReferences = 0
+    }
+    for node in nodes {
+      for operand in node.operands where operand.node.walk == epoch { operand.node.walkReferences += 1 }
+    }
+    return nodes.filter { $0.status == .pending && $0.references.load(ordering: .acquiring) > Int($0.walkReferences) }
   }
 }

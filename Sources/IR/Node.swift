@@ -11,6 +11,8 @@ public final class Node: @unchecked Sendable {
   public let types: ResultTypes
   /// Where it runs; `nil` for what is made of literals and host scalars alone, which any device takes.
   public let device: Device?
+  /// What walks ask of the operation.
+  public let traits: Traits
   /// The innermost differentiation scope that was open when this was recorded.
   public let scope: DifferentiationScope?
   /// The trace whose placeholders this depends on.
@@ -24,59 +26,136 @@ public final class Node: @unchecked Sendable {
   /// keeps the value of every node that something outside it refers to.
   public let references = Atomic<Int>(0)
 
-  private let statusByte: Atomic<UInt8>
+  @usableFromInline let statusByte: Atomic<UInt8>
 
-  // Guarded by graphLock.
-  public private(set) var operands: [Value]
-  public private(set) var releasedOperands = false
-  public private(set) var payload: Payload
-  /// The error of a step that this value's history carries, for its first reader.
-  public var deferred: DeferredError?
+  // Guarded by graphLock, which is why no access to them is checked again.
+  @exclusivity(unchecked) @usableFromInline var owned: Operands
+  @exclusivity(unchecked) @usableFromInline var content: Payload
+  @exclusivity(unchecked) public private(set) var releasedOperands = false
+  @exclusivity(unchecked) @usableFromInline var error: DeferredError?
+  @exclusivity(unchecked) @usableFromInline var marks = Marks()
 
-  // Marks of the walk in progress, guarded by graphLock.
-  public var walk: UInt64 = 0
-  public var walkIndex: Int32 = 0
-  public var walkReferences: Int32 = 0
+  /// The next of the nodes that die together.
+  @exclusivity(unchecked) @usableFromInline var nextDying: Node?
 
   public enum Status: UInt8 {
     case pending, claimed, ready, failed
+  }
+
+  public struct Traits: OptionSet, Sendable {
+    public let rawValue: UInt8
+    @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// Its value comes from outside the graph.
+    @inlinable public static var leaf: Traits { Traits(rawValue: 1) }
+    /// The engine carries it out, between graphs.
+    @inlinable public static var transfer: Traits { Traits(rawValue: 2) }
+    @inlinable public static var effect: Traits { Traits(rawValue: 4) }
+
+    @inlinable public init(_ operation: some Operation) {
+      self.init(rawValue: (operation.target == nil ? 0 : 2) | (operation.hasEffect ? 4 : 0))
+    }
   }
 
   public enum Payload {
     case none
     /// Whoever computes it.
     case run(any MaterializationInProgress)
-    /// One for each result; `nil` where the result was not kept.
+    /// The only result.
+    case value(StoredValue)
+    /// One for each of several results; `nil` where the result was not kept.
     case values([StoredValue?])
     /// A number of the host's, uploaded when a plan needs it.
     case scalar(Scalar)
-    case failure(TensorError)
+    indirect case failure(TensorError)
   }
 
-  init(
-    _ operation: any Operation, _ operands: [Value], types: ResultTypes, device: Device?,
-    scope: DifferentiationScope?, trace: Trace?, path: ModulePath?, payload: Payload = .none,
-    status: Status = .pending
+  /// Owns `operands`, which it retains. Inlined, for the operation to be put where it stays.
+  @inlinable
+  init<Recorded: Operation>(
+    _ operation: Recorded, _ operands: Operands, types: ResultTypes, _ origin: Origin, traits: Traits,
+    payload: Payload = .none, status: Status = .pending
   ) {
     self.operation = operation
-    self.operands = operands
+    owned = operands.owned()
     self.types = types
-    self.device = device
-    self.scope = scope
-    self.trace = trace
-    self.path = path
-    self.payload = payload
+    device = origin.device
+    self.traits = traits
+    scope = origin.scope
+    trace = origin.trace
+    path = origin.path
+    serial = origin.serial
+    content = payload
     statusByte = Atomic(status.rawValue)
-    serial = Node.serials.wrappingAdd(1, ordering: .relaxed).newValue
-    for operand in operands { operand.node.references.wrappingAdd(1, ordering: .relaxed) }
   }
 
-  private static let serials = Atomic<UInt64>(0)
+  /// Where a node was recorded, and what that and its operands make of it.
+  @usableFromInline
+  struct Origin {
+    @usableFromInline var device: Device?
+    @usableFromInline var scope: DifferentiationScope?
+    @usableFromInline var trace: Trace?
+    @usableFromInline var path: ModulePath?
+    @usableFromInline let serial = Node.serials.wrappingAdd(1, ordering: .relaxed).newValue
 
-  /// The newest serial given.
-  public static var latestSerial: UInt64 { serials.load(ordering: .relaxed) }
+    @usableFromInline
+    init(device: Device? = nil, scope: DifferentiationScope? = nil, trace: Trace? = nil) {
+      self.device = device
+      self.scope = scope
+      self.trace = trace
+    }
+  }
 
-  public var status: Status { Status(rawValue: statusByte.load(ordering: .acquiring)) ?? .pending }
+  deinit { if operands.count > 0 { Node.release(takeOperands()) } }
+
+  fileprivate static let serials = Atomic<UInt64>(0)
+
+  nonisolated(unsafe) private static var latestEpoch: UInt64 = 0
+
+  /// The epoch of a walk that begins. Under graphLock.
+  public static func nextEpoch() -> UInt64 {
+    latestEpoch += 1
+    return latestEpoch
+  }
+
+  @inlinable public var operands: Operands { owned }
+  @inlinable public var payload: Payload { content }
+
+  /// The error of a step that this value's history carries, for its first reader.
+  @inlinable public var deferred: DeferredError? {
+    get { error }
+    set { error = newValue }
+  }
+
+  /// Marks of the walk in progress. They are good for it alone: a walk begins with an epoch of its own, and a node
+  /// with another one was not passed yet.
+  public struct Marks {
+    @usableFromInline var epoch: UInt64 = 0
+    @usableFromInline var index: Int32 = 0
+    @usableFromInline var references: Int32 = 0
+    @usableFromInline init() {}
+  }
+
+  /// The latest walk that passed this node.
+  @inlinable public var walk: UInt64 {
+    get { marks.epoch }
+    set { marks.epoch = newValue }
+  }
+
+  /// Its place in that walk.
+  @inlinable public var walkIndex: Int32 {
+    get { marks.index }
+    set { marks.index = newValue }
+  }
+
+  /// How often that walk's nodes refer to it.
+  @inlinable public var walkReferences: Int32 {
+    get { marks.references }
+    set { marks.references = newValue }
+  }
+
+  @inlinable
+  public var status: Status { Status(rawValue: statusByte.load(ordering: .acquiring)).unsafelyUnwrapped }
 
   /// The error, once failed.
   public var failure: TensorError? {
@@ -86,50 +165,61 @@ public final class Node: @unchecked Sendable {
 
   /// Publishes `payload` and `status`. Under graphLock.
   public func set(_ status: Status, _ payload: Payload) {
-    self.payload = payload
+    content = payload
     statusByte.store(status.rawValue, ordering: .releasing)
+  }
+
+  /// A result in memory, once ready; `nil` where it was not kept or is a number of the host's.
+  public func stored(_ index: Int) -> StoredValue? {
+    switch payload {
+    case .value(let stored): stored
+    case .values(let values): values[index]
+    case .none, .run, .scalar, .failure: nil
+    }
+  }
+
+  /// Whoever computes this node, while somebody does. Under graphLock.
+  public var claimant: (any MaterializationInProgress)? {
+    if status == .claimed, case .run(let run) = payload { return run }
+    return nil
   }
 
   /// Whether this node's history must stay: a scope around it is open.
   public var isInOpenScope: Bool { scope?.isOpen ?? false }
+}
 
-  /// Takes the operands out, for ``Node/release(_:)`` outside the lock. Under graphLock.
-  public func takeOperands() -> [Value] {
-    releasedOperands = releasedOperands || !operands.isEmpty
-    let taken = operands
-    operands = []
+// MARK: Letting go
+
+extension Node {
+  /// Takes the operands out, for ``release(_:)`` outside the lock. Under graphLock.
+  public func takeOperands() -> Operands {
+    let taken = owned
+    owned = Operands()
+    releasedOperands = releasedOperands || taken.count > 0
     return taken
   }
 
-  /// Lets go of operands without recursion, however long the chain behind them.
-  public static func release(_ operands: [Value]) {
-    var stack = ContiguousArray<Node>()
-    push(operands, onto: &stack)
-    drain(&stack)
-  }
-
-  deinit {
-    guard !operands.isEmpty else { return }
-    var stack = ContiguousArray<Node>()
-    Node.push(operands, onto: &stack)
-    operands = []
-    Node.drain(&stack)
-  }
-
-  private static func push(_ operands: [Value], onto stack: inout ContiguousArray<Node>) {
-    for operand in operands {
-      operand.node.references.wrappingSubtract(1, ordering: .releasing)
-      stack.append(operand.node)
+  /// Lets go of operands that were taken, without recursion, however long the chain behind them.
+  public static func release(_ operands: Operands) {
+    var dying: Node?
+    unlink(operands, &dying)
+    while let node = dying {
+      dying = node.nextDying.take()
+      unlink(node.takeOperands(), &dying)
     }
   }
 
-  private static func drain(_ stack: inout ContiguousArray<Node>) {
-    while var node = stack.popLast() {
-      guard isKnownUniquelyReferenced(&node) else { continue }
-      // The last reference: nobody else can reach its operands any more.
-      push(node.operands, onto: &stack)
-      node.operands = []
+  /// Drops references to operands. Nodes that nobody else can reach join the list of the dying.
+  private static func unlink(_ operands: Operands, _ dying: inout Node?) {
+    for index in 0..<operands.count {
+      var node = operands.at(index).node.takeRetainedValue()
+      node.references.wrappingSubtract(1, ordering: .releasing)
+      if isKnownUniquelyReferenced(&node), node.operands.count > 0 {
+        node.nextDying = dying
+        dying = node
+      }
     }
+    operands.all?.deallocate()
   }
 }
 
@@ -138,17 +228,19 @@ public struct Value: Sendable {
   public let node: Node
   public let index: Int
 
+  @inlinable
   public init(_ node: Node, _ index: Int = 0) {
     self.node = node
     self.index = index
   }
 
-  @inline(__always)
-  public var type: TensorType { index == 0 ? node.types.first : node.types[index] }
-  public var shape: Shape { type.shape }
-  public var dtype: DType { type.dtype }
-  public var rank: Int { type.shape.rank }
+  @inlinable public var type: TensorType { node.types[index] }
+  @inlinable public var shape: Shape { node.types[index].shape }
+  @inlinable public var dtype: DType { index == 0 ? node.types.first.dtype : node.types[index].dtype }
+  @inlinable public var rank: Int { index == 0 ? node.types.first.shape.rank : node.types[index].shape.rank }
   public var failure: TensorError? { node.failure }
+  /// Whether this is an error already.
+  @inlinable public var isFailed: Bool { node.status == .failed }
 }
 
 extension Value: Hashable {

@@ -43,9 +43,9 @@ public protocol Operation: Sendable {
 
 extension Operation {
   public var isFallible: Bool { false }
-  public var hasEffect: Bool { false }
+  @inlinable public var hasEffect: Bool { false }
   public var subgraphs: [Graph] { [] }
-  public var target: Device? { nil }
+  @inlinable public var target: Device? { nil }
   public var autocast: AutocastClass { .neutral }
 
   public func cost(_ operands: OperandTypes, _ results: ResultTypes) -> Cost {
@@ -89,22 +89,55 @@ public enum GradientRule {
 
 /// What a gradient rule may use.
 public struct GradientContext {
-  public let operands: [Value]
-  public let results: [Value]
   /// One for each result; `nil` where nothing depends on it.
-  public let cotangents: [Value?]
+  public struct Cotangents {
+    private let first: Value?
+    private let others: [Value?]
+
+    public init(_ first: Value?, _ others: [Value?] = []) {
+      self.first = first
+      self.others = others
+    }
+
+    public subscript(index: Int) -> Value? { index == 0 ? first : others[index - 1] }
+
+    /// Whether nothing depends on any result.
+    public var isEmpty: Bool { first == nil && others.allSatisfy { $0 == nil } }
+  }
+
+  /// One for each result.
+  public struct Results {
+    let node: Node
+    public subscript(index: Int) -> Value { Value(node, index) }
+  }
+
   /// Which operands need a cotangent.
-  public let isNeeded: [Bool]
+  public struct Needs {
+    private var bits: UInt64 = 0
+
+    public init() {}
+
+    /// Those beyond the bits are always worked out.
+    public subscript(index: Int) -> Bool {
+      get { index >= 64 || bits >> UInt64(index) & 1 == 1 }
+      set { if newValue { bits |= 1 << UInt64(index) } }
+    }
+  }
+
+  public let operands: [Value]
+  public let results: Results
+  public let cotangents: Cotangents
+  public let isNeeded: Needs
   /// Reverse mode itself, for rules of operations with sub-graphs:
   /// cotangents of `inputs` from those of `outputs`.
   public let reverse: (_ outputs: [(Value, Value)], _ inputs: [Value]) -> [Value?]
 
   public init(
-    operands: [Value], results: [Value], cotangents: [Value?], isNeeded: [Bool],
+    _ node: Node, operands: [Value], cotangents: Cotangents, isNeeded: Needs,
     reverse: @escaping (_ outputs: [(Value, Value)], _ inputs: [Value]) -> [Value?]
   ) {
     self.operands = operands
-    self.results = results
+    results = Results(node: node)
     self.cotangents = cotangents
     self.isNeeded = isNeeded
     self.reverse = reverse
@@ -154,43 +187,57 @@ public struct LoopSignature: Sendable {
   public var stacked: Int { body.outputs.count - carries }
 }
 
-/// The operands' types, whoever holds them.
+/// The operands' types, whoever holds them. Good for one call of a rule, no longer.
 public struct OperandTypes {
-  private let values: [Value]
-  private let types: [TensorType]
+  @usableFromInline let operands: Operands
+  /// The types alone, where there are no nodes.
+  @usableFromInline let types: [TensorType]?
   public let count: Int
 
-  public init(_ values: [Value]) {
-    self.values = values
-    types = []
-    count = values.count
+  @inlinable
+  init(_ operands: Operands) {
+    self.operands = operands
+    types = nil
+    count = operands.count
   }
 
   public init(_ types: [TensorType]) {
-    values = []
+    operands = Operands()
     self.types = types
     count = types.count
   }
 
-  @inline(__always)
-  public subscript(index: Int) -> TensorType { values.isEmpty ? types[index] : values[index].type }
+  @inlinable
+  public subscript(index: Int) -> TensorType {
+    if let types { return types[index] }
+    let operand = operands.at(index)
+    return operand.node._withUnsafeGuaranteedRef { $0.types[operand.index] }
+  }
 
   public var array: [TensorType] { (0..<count).map { self[$0] } }
 }
 
 /// The results' types: most operations have one, which allocates nothing.
 public struct ResultTypes: Hashable, Sendable {
-  public var first: TensorType
-  public var others: [TensorType]
+  public let first: TensorType
+  /// `nil` where there are none.
+  @usableFromInline let others: [TensorType]?
 
-  public init(_ first: TensorType, _ others: [TensorType] = []) {
+  public init(_ first: TensorType, _ others: [TensorType]) {
     self.first = first
-    self.others = others
+    self.others = others.isEmpty ? nil : others
   }
 
+  @inlinable
+  public init(_ type: TensorType) {
+    first = type
+    others = nil
+  }
+
+  @inlinable
   public init(_ shape: Shape, _ dtype: DType) { self.init(TensorType(shape, dtype)) }
 
-  public var count: Int { 1 + others.count }
-  public subscript(index: Int) -> TensorType { index == 0 ? first : others[index - 1] }
-  public var array: [TensorType] { [first] + others }
+  @inlinable public var count: Int { 1 + (others?.count ?? 0) }
+  @inlinable public subscript(index: Int) -> TensorType { index == 0 ? first : others![index - 1] }
+  public var array: [TensorType] { [first] + (others ?? []) }
 }

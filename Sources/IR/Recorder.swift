@@ -1,7 +1,27 @@
 import CajalBase
 
-/// Records one operation and returns its first result: an error value where operands do
-/// not fit. Never fails, never computes.
+// Recording never fails and never computes: where operands do not fit, the result is an error value. It is
+// inlined where it is called: there the operation's type is known, and its rules are called directly.
+
+/// Records one operation and returns its first result.
+@discardableResult @inlinable
+public func record(_ operation: some Operation) -> Value { Value(recordNode(operation, Operands())) }
+
+@discardableResult @inlinable
+public func record(_ operation: some Operation, _ a: Value) -> Value {
+  withExtendedLifetime(a) { Value(recordNode(operation, Operands(a))) }
+}
+
+@discardableResult @inlinable
+public func record(_ operation: some Operation, _ a: Value, _ b: Value) -> Value {
+  withExtendedLifetime((a, b)) { Value(recordNode(operation, Operands(a, b))) }
+}
+
+@discardableResult @inlinable
+public func record(_ operation: some Operation, _ a: Value, _ b: Value, _ c: Value) -> Value {
+  withExtendedLifetime((a, b, c)) { Value(recordNode(operation, Operands(a, b, c))) }
+}
+
 @discardableResult
 public func record(_ operation: some Operation, _ operands: [Value]) -> Value {
   Value(recordNode(operation, operands))
@@ -10,53 +30,86 @@ public func record(_ operation: some Operation, _ operands: [Value]) -> Value {
 /// Records one operation and returns all its results.
 public func recordAll(_ operation: some Operation, _ operands: [Value]) -> [Value] {
   let node = recordNode(operation, operands)
-  if node.failure != nil { return [Value](repeating: Value(node), count: 1) }
+  if node.status == .failed { return [Value(node)] }
   return (0..<node.types.count).map { Value(node, $0) }
 }
 
-func recordNode(_ operation: any Operation, _ operands: [Value]) -> Node {
-  let scope = Scope.current
-  var device: Device?
-  var trace: Trace?
-  for operand in operands {
-    let node = operand.node
-    if node.status == .failed { return node }
-    if let other = node.device {
-      if let known = device, known != other { return mixedDevices(operation, operands) }
-      device = other
-    }
-    if let other = node.trace, other.depth > (trace?.depth ?? -1) { trace = other }
+private func recordNode(_ operation: some Operation, _ values: [Value]) -> Node {
+  var operands = values.map { Operands.Operand($0) }
+  return withExtendedLifetime(values) {
+    operands.withUnsafeMutableBufferPointer { recordNode(operation, Operands($0)) }
   }
+}
+
+/// Whoever calls this holds the operands.
+@inlinable
+func recordNode(_ operation: some Operation, _ operands: Operands) -> Node {
+  var origin = Node.Origin()
+  switch origin.find(operands) {
+  case .fits: break
+  case .failed(let index): return operands[index].node
+  case .mixesDevices: return mixedDevices(operation.name, operands)
+  }
+  if let target = operation.target { origin.device = target }
   let types: ResultTypes
   do {
     types = try operation.resultTypes(OperandTypes(operands))
   } catch {
-    return failedNode(operation, operands, error)
+    return failedNode(operation.name, operands, error)
   }
-  if let mismatch = tooLarge(types) { return failedNode(operation, operands, mismatch) }
-  let node = Node(
-    operation, operands, types: types, device: operation.target ?? device, scope: scope.differentiation, trace: trace,
-    path: scope.path)
-  if trace == nil { PendingNodes.ofThread.append(node) }
+  if types.first.checkedByteCount == nil || types.count > 1, let mismatch = tooLarge(types) {
+    return failedNode(operation.name, operands, mismatch)
+  }
+  let node = Node(operation, operands, types: types, origin, traits: Node.Traits(operation))
+  if origin.trace == nil { Recording.ofThread._withUnsafeGuaranteedRef { $0.append(node) } }
   return node
 }
 
-private func tooLarge(_ types: ResultTypes) -> Mismatch? {
-  for index in 0..<types.count {
+extension Node.Origin {
+  @usableFromInline
+  enum Finding {
+    case fits
+    /// Operand `index` is an error.
+    case failed(Int)
+    case mixesDevices
+  }
+
+  /// Completes this by the operands and the thread's recording. Loads without counting references.
+  @usableFromInline
+  mutating func find(_ operands: Operands) -> Finding {
+    for index in 0..<operands.count {
+      let (status, other, inner) = operands.at(index).node._withUnsafeGuaranteedRef { ($0.status, $0.device, $0.trace) }
+      if status == .failed { return .failed(index) }
+      if let other {
+        if let known = device, known != other { return .mixesDevices }
+        device = other
+      }
+      if let inner, inner.depth > (trace?.depth ?? -1) { trace = inner }
+    }
+    Recording.ofThread._withUnsafeGuaranteedRef { recording in
+      scope = recording.differentiation
+      path = recording.path
+    }
+    return .fits
+  }
+}
+
+@usableFromInline
+func tooLarge(_ types: ResultTypes) -> Mismatch? {
+  for index in 0..<types.count where types[index].checkedByteCount == nil {
     let type = types[index]
     if type.shape.rank > Shape.maximumRank {
       return .shape(
         "the result would have \(type.shape.rank) axes", remedy: "Tensors have at most \(Shape.maximumRank) axes")
     }
-    if type.checkedByteCount == nil {
-      return Mismatch(
-        .memory, "the result \(type) is larger than any memory", remedy: "Check the shapes that were broadcast")
-    }
+    return Mismatch(
+      .memory, "the result \(type) is larger than any memory", remedy: "Check the shapes that were broadcast")
   }
   return nil
 }
 
-private func mixedDevices(_ operation: any Operation, _ operands: [Value]) -> Node {
+@usableFromInline
+func mixedDevices(_ operation: String, _ operands: Operands) -> Node {
   let names = operands.map { $0.node.device?.name ?? "any" }.joined(separator: ", ")
   return failedNode(
     operation, operands,
@@ -64,11 +117,12 @@ private func mixedDevices(_ operation: any Operation, _ operands: [Value]) -> No
       .device, "its operands live on different devices (\(names))", remedy: "Move one with `.to(_:)` first"))
 }
 
-private func failedNode(_ operation: any Operation, _ operands: [Value], _ mismatch: Mismatch) -> Node {
+@usableFromInline
+func failedNode(_ operation: String, _ operands: Operands, _ mismatch: Mismatch) -> Node {
   errorNode(
     TensorError(
-      mismatch.kind, operation: operation.name, operands: operands.map(\.type), mismatch.problem,
-      remedy: mismatch.remedy, site: CallSite.current(), module: Scope.current.path?.description))
+      mismatch.kind, operation: operation, operands: operands.map(\.type), mismatch.problem,
+      remedy: mismatch.remedy, site: CallSite.current(), module: Recording.path?.description))
 }
 
 // MARK: Leaves
@@ -82,14 +136,12 @@ public func errorValue(_ operation: String, _ operands: [Value], _ mismatch: Mis
   return errorValue(
     TensorError(
       mismatch.kind, operation: operation, operands: operands.map(\.type), mismatch.problem, remedy: mismatch.remedy,
-      site: CallSite.current(), module: Scope.current.path?.description))
+      site: CallSite.current(), module: Recording.path?.description))
 }
 
 private func errorNode(_ error: TensorError) -> Node {
   if Settings.process.trapsErrors { fatalError("CAJAL_TRAP: \(error)") }
-  let node = Node(
-    Leaf(), [], types: ResultTypes(.scalar, .float32), device: nil, scope: nil, trace: nil, path: nil,
-    payload: .failure(error), status: .failed)
+  let node = Node(leaf: ResultTypes(.scalar, .float32), device: nil, payload: .failure(error), status: .failed)
   // One box for all that is made from it: who has read one of them knows.
   node.deferred = DeferredError(error)
   return node
@@ -97,26 +149,27 @@ private func errorNode(_ error: TensorError) -> Node {
 
 /// A value that lies in a device's memory.
 public func leafValue(_ type: TensorType, _ stored: StoredValue) -> Value {
-  Value(
-    Node(
-      Leaf(), [], types: ResultTypes(type), device: stored.storage.device, scope: nil, trace: nil, path: nil,
-      payload: .values([stored]), status: .ready))
+  Value(Node(leaf: ResultTypes(type), device: stored.storage.device, payload: .value(stored), status: .ready))
 }
 
 /// A number of the host's: an input of plans, never in their keys.
 public func scalarValue(_ scalar: Scalar, _ dtype: DType) -> Value {
-  Value(
-    Node(
-      Leaf(), [], types: ResultTypes(.scalar, dtype), device: nil, scope: nil, trace: nil, path: nil,
-      payload: .scalar(scalar), status: .ready))
+  Value(Node(leaf: ResultTypes(.scalar, dtype), device: nil, payload: .scalar(scalar), status: .ready))
 }
 
 /// An input of a sub-graph being traced.
 public func placeholderValue(_ type: TensorType, device: Device, trace: Trace) -> Value {
   Value(
     Node(
-      Leaf(), [], types: ResultTypes(type), device: device, scope: Scope.current.differentiation, trace: trace,
-      path: nil))
+      Leaf(), Operands(), types: ResultTypes(type),
+      Node.Origin(device: device, scope: Scope.current.differentiation, trace: trace), traits: .leaf))
+}
+
+extension Node {
+  fileprivate convenience init(leaf types: ResultTypes, device: Device?, payload: Payload, status: Status) {
+    self.init(
+      Leaf(), Operands(), types: types, Origin(device: device), traits: .leaf, payload: payload, status: status)
+  }
 }
 
 /// A node without operands whose value comes from outside the graph.

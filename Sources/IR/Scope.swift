@@ -1,7 +1,7 @@
 import CajalBase
 import Synchronization
 
-/// What recording depends on besides its operands: one task-local value, read once a node.
+/// What recording depends on besides its operands: one task-local value.
 public final class Scope: Sendable {
   /// Where new tensors are made.
   public let device: Device
@@ -11,8 +11,6 @@ public final class Scope: Sendable {
   public let generator: Generator
   /// The innermost open differentiation.
   public let differentiation: DifferentiationScope?
-  /// The module whose forward pass is recording.
-  public let path: ModulePath?
   /// The dtype that mixed precision computes products in.
   public let autocast: DType?
   /// The position of the scan being traced, which random draws in its body count by.
@@ -20,50 +18,51 @@ public final class Scope: Sendable {
 
   public init(
     device: Device = .cpu, isTraining: Bool = false, generator: Generator = Generator(seed: 0),
-    differentiation: DifferentiationScope? = nil, path: ModulePath? = nil, autocast: DType? = nil,
-    position: Value? = nil
+    differentiation: DifferentiationScope? = nil, autocast: DType? = nil, position: Value? = nil
   ) {
     self.device = device
     self.isTraining = isTraining
     self.generator = generator
     self.differentiation = differentiation
-    self.path = path
     self.autocast = autocast
     self.position = position
   }
 
-  @TaskLocal public static var current = Scope(
-    device: Device(named: Settings.process.device) ?? .cpu)
+  @TaskLocal private static var ofTask = Scope(device: Device(named: Settings.process.device) ?? .cpu)
+
+  /// The innermost.
+  public static var current: Scope {
+    Recording.ofThread._withUnsafeGuaranteedRef { $0.scope }?.takeUnretainedValue() ?? ofTask
+  }
 
   /// This scope with some of its parts replaced.
   public func with(
     device: Device? = nil, isTraining: Bool? = nil, generator: Generator? = nil,
-    differentiation: DifferentiationScope?? = nil, path: ModulePath?? = nil, autocast: DType?? = nil,
-    position: Value?? = nil
+    differentiation: DifferentiationScope?? = nil, autocast: DType?? = nil, position: Value?? = nil
   ) -> Scope {
     Scope(
       device: device ?? self.device, isTraining: isTraining ?? self.isTraining,
       generator: generator ?? self.generator, differentiation: differentiation ?? self.differentiation,
-      path: path ?? self.path, autocast: autocast ?? self.autocast, position: position ?? self.position)
+      autocast: autocast ?? self.autocast, position: position ?? self.position)
   }
 
   /// Runs `body` with this scope as the current one.
   public func run<Result>(_ body: () throws -> Result) rethrows -> Result {
-    try Scope.$current.withValue(self, operation: body)
-  }
-}
-
-/// The path of a module, from the root: `layers.0`.
-public final class ModulePath: Sendable, CustomStringConvertible {
-  public let parent: ModulePath?
-  public let name: String
-
-  public init(_ name: String, in parent: ModulePath? = nil) {
-    self.name = name
-    self.parent = parent
+    // The body is synchronous: until it returns, its thread works for nobody else. The task has the scope
+    // too, for tasks that the body starts.
+    let recording = Recording.ofThread.takeUnretainedValue()
+    let outer = recording.scope
+    recording.scope = .passUnretained(self)
+    defer { recording.scope = outer }
+    return try Scope.$ofTask.withValue(self, operation: body)
   }
 
-  public var description: String { parent.map { "\($0).\(name)" } ?? name }
+  /// As ``run(_:)``, around asynchronous work.
+  package func run<Result>(
+    isolation: isolated (any Actor)?, _ body: () async throws -> Result
+  ) async rethrows -> Result {
+    try await Scope.$ofTask.withValue(self, operation: body, isolation: isolation)
+  }
 }
 
 /// A source of random streams: a key, and a count of the streams drawn from it.
@@ -95,18 +94,15 @@ public final class Generator: Sendable {
 /// or a scope around it, is open.
 public final class DifferentiationScope: Sendable {
   public let parent: DifferentiationScope?
-  private let state = Locked(State())
-
-  private struct State {
-    var isOpen = true
-    /// Nodes that were materialised while open and still hold their operands.
-    var kept: [Node] = []
-  }
+  /// Nodes that were materialised while open and still hold their operands; `nil` once closed.
+  private let kept = Locked<[Node]?>([])
+  private let closed = Atomic<Bool>(false)
 
   public init(in parent: DifferentiationScope?) { self.parent = parent }
 
+  /// Whether this or a scope around it is open.
   public var isOpen: Bool {
-    if state.withLock({ $0.isOpen }) { return true }
+    if !closed.load(ordering: .acquiring) { return true }
     return parent?.isOpen ?? false
   }
 
@@ -123,40 +119,26 @@ public final class DifferentiationScope: Sendable {
   /// Remembers a node that was materialised and keeps its operands; false where no scope around
   /// it is open any more, and they may go.
   public func keep(_ node: Node) -> Bool {
-    var chain: [DifferentiationScope] = []
-    var scope: DifferentiationScope? = self
-    while let current = scope {
-      chain.append(current)
-      scope = current.parent
-    }
+    guard isOpen else { return false }
     // The outermost closes last. Asked and remembered in one hold of its lock: a scope that closes
     // meanwhile lets go of the node or has not got it.
-    return chain.reversed().contains { scope in
-      scope.state.withLock { state in
-        if state.isOpen { state.kept.append(node) }
-        return state.isOpen
-      }
+    if let parent, parent.keep(node) { return true }
+    return kept.withLock { kept in
+      kept?.append(node)
+      return kept != nil
     }
   }
 
   /// Ends the scope: history that only it kept is let go.
   public func close() {
-    let kept = state.withLock { state in
-      state.isOpen = false
-      defer { state.kept = [] }
-      return state.kept
+    let nodes = kept.withLock { kept in
+      closed.store(true, ordering: .releasing)
+      return kept.take() ?? []
     }
-    guard !kept.isEmpty else { return }
+    guard !nodes.isEmpty else { return }
     let released = graphLock.withLock { _ in
-      kept.flatMap { node in node.isInOpenScope ? [] : node.takeOperands() }
+      nodes.filter { !$0.isInOpenScope }.map { $0.takeOperands() }
     }
-    Node.release(released)
+    for operands in released { Node.release(operands) }
   }
-}
-
-/// The recording of a sub-graph's body: nodes that depend on its placeholders belong to it.
-public final class Trace: Sendable {
-  public let depth: Int
-
-  public init(depth: Int) { self.depth = depth }
 }

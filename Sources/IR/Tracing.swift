@@ -1,6 +1,20 @@
 import CajalBase
+import Synchronization
 
 // From recorded nodes to graphs and back: how sub-graphs are made and unfolded.
+
+/// The recording of a sub-graph's body: nodes that depend on its placeholders belong to it.
+public struct Trace: Hashable, Sendable {
+  private let id: UInt32
+  public let depth: Int32
+
+  private static let ids = Atomic<UInt32>(0)
+
+  public init(depth: Int) {
+    id = Trace.ids.wrappingAdd(1, ordering: .relaxed).newValue
+    self.depth = Int32(depth)
+  }
+}
 
 extension Graph {
   /// The graph that computes `outputs` from `placeholders`, and the values from outside the trace
@@ -14,8 +28,80 @@ extension Graph {
       for output in outputs { tracer.visit(output.node) }
       tracer.graph.outputs = outputs.map { tracer.reference($0) }
       tracer.graph.inputs = (placeholders + tracer.captures).map(\.type)
-      return (tracer.graph, tracer.captures)
+      return (tracer.graph.flattened(isDifferentiable: true), tracer.captures)
     }
+  }
+
+  /// The graph that computes `outputs` from `placeholders`, with everything else that it is made of; `nil` where
+  /// that is not made of operations alone.
+  public static func capture(_ outputs: [Value], of placeholders: [Value]) -> Graph? {
+    graphLock.withLock { _ in
+      var tracer = Tracer(trace: nil, placeholders: placeholders)
+      for output in outputs { tracer.visit(output.node) }
+      tracer.graph.outputs = outputs.map { tracer.reference($0) }
+      tracer.graph.inputs = placeholders.map(\.type)
+      return tracer.captures.isEmpty ? tracer.graph.flattened(isDifferentiable: true) : nil
+    }
+  }
+
+  /// This graph with decompositions taken apart. What several have in common is there once, as if it had been
+  /// recorded so: a function's gradient repeats parts of the function.
+  ///
+  /// - Parameter isDifferentiable: whether what matters to gradients alone has to stay.
+  public func flattened(isDifferentiable: Bool) -> Graph {
+    guard instructions.contains(where: { $0.decomposition != nil }) else { return self }
+    var flat = Graph(inputs: inputs)
+    var results: [[Reference]] = []
+    var parts: [PlanKey: Int] = [:]
+    func mapped(_ reference: Reference) -> Reference {
+      reference.input == nil ? results[reference.instruction][Int(reference.result)] : reference
+    }
+    for instruction in instructions {
+      let operands = instruction.operands.map(mapped)
+      if let body = instruction.decomposition {
+        results.append(flat.append(body, operands, path: instruction.path, isDifferentiable, &parts))
+      } else {
+        flat.instructions.append(
+          Instruction(instruction.operation, operands, types: instruction.types, path: instruction.path))
+        let position = flat.instructions.count - 1
+        results.append((0..<instruction.types.count).map { Reference(instruction: position, result: $0) })
+      }
+    }
+    flat.outputs = outputs.map(mapped)
+    return flat
+  }
+
+  /// Appends the instructions of `body` on `operands`, but for those among `parts`.
+  private mutating func append(
+    _ body: Graph, _ operands: [Reference], path: ModulePath?, _ isDifferentiable: Bool, _ parts: inout [PlanKey: Int]
+  ) -> [Reference] {
+    // Of each instruction its first result, or what that is the same as.
+    var results: [Reference] = []
+    func mapped(_ reference: Reference) -> Reference {
+      if let input = reference.input { return operands[input] }
+      let first = results[reference.instruction]
+      return reference.result == 0 ? first : Reference(instruction: first.instruction, result: Int(reference.result))
+    }
+    for instruction in body.instructions {
+      let operation = instruction.operation
+      let operands = instruction.operands.map(mapped)
+      if !isDifferentiable, case .identity = operation.semantics {
+        results.append(operands[0])
+        continue
+      }
+      var key = PlanKey()
+      key.write(operation)
+      for operand in operands { key.write(operand.word) }
+      let known = operation.hasEffect ? nil : parts[key]
+      if known == nil {
+        instructions.append(
+          Instruction(operation, operands, types: instruction.types, path: path ?? instruction.path))
+      }
+      let position = known ?? instructions.count - 1
+      parts[key] = position
+      results.append(Reference(instruction: position, result: 0))
+    }
+    return body.outputs.map(mapped)
   }
 
   /// Records this graph's instructions on `inputs`.
@@ -33,16 +119,25 @@ extension Graph {
   }
 }
 
+extension Graph.Instruction {
+  /// What stands for it.
+  fileprivate var decomposition: Graph? {
+    guard case .decomposition = operation.semantics else { return nil }
+    return operation.subgraphs.first
+  }
+}
+
 /// The walk of ``Graph/capture(_:placeholders:trace:)``, iterative, under graphLock.
 private struct Tracer {
-  let trace: Trace
+  /// Whose nodes belong to the graph; all that are pending if `nil`.
+  let trace: Trace?
   var graph = Graph()
   var captures: [Value] = []
   private var inputs: [Value: Int] = [:]
   private var positions: [ObjectIdentifier: Int] = [:]
   private let placeholderCount: Int
 
-  init(trace: Trace, placeholders: [Value]) {
+  init(trace: Trace?, placeholders: [Value]) {
     self.trace = trace
     placeholderCount = placeholders.count
     for (index, placeholder) in placeholders.enumerated() { inputs[placeholder] = index }
@@ -51,7 +146,9 @@ private struct Tracer {
   mutating func visit(_ root: Node) {
     var stack: [(node: Node, isExpanded: Bool)] = [(root, false)]
     while let (node, isExpanded) = stack.popLast() {
-      guard node.trace === trace, positions[ObjectIdentifier(node)] == nil, !(node.operation is Leaf) else { continue }
+      guard trace == nil ? node.status == .pending : node.trace == trace, positions[ObjectIdentifier(node)] == nil,
+        !node.traits.contains(.leaf)
+      else { continue }
       if isExpanded {
         emit(node)
       } else {

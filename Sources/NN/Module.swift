@@ -24,7 +24,11 @@ extension Module {
   }
 
   /// The parameters and buffers, in the order of their paths.
-  public var parameters: [Parameter] { namedParameters.map(\.parameter) }
+  public var parameters: [Parameter] {
+    // Listed with their names at least once, so that they know their paths.
+    if let found = ParameterLayout.parameters(in: self), found.allSatisfy({ $0.path != nil }) { return found }
+    return namedParameters.map(\.parameter)
+  }
 
   /// The parameters that optimizers change.
   public var trainableParameters: [Parameter] { parameters.filter(\.isTrainable) }
@@ -34,7 +38,7 @@ extension Module {
 }
 
 /// Paths in the order that people count in: `layers.2` before `layers.10`.
-private struct ParameterKey: Comparable {
+struct ParameterKey: Comparable {
   private let parts: [Substring]
 
   init(_ path: String) { parts = path.split(separator: ".") }

@@ -89,7 +89,7 @@ public final class Parameter: Sendable {
   /// Runs `body` with what it records marked as the module's that holds this parameter.
   func inModule(_ body: () -> Tensor) -> Tensor {
     guard let module = path?.parent else { return body() }
-    return Scope.current.with(path: .some(module)).run(body)
+    return module.run(body)
   }
 }
 
@@ -122,7 +122,7 @@ final class ParameterContext: Sendable {
     // The first reader's name is everybody's: one snapshot for the whole closure.
     return names.withLock { names in
       if let known = names[id] { return known }
-      let name = outer.map { record(Alias(), [$0]) }
+      let name = outer.map { record(Alias(), $0) }
       names[id] = name
       return name
     }

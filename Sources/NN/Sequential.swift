@@ -15,9 +15,9 @@ public struct Sequential: Layer {
   }
 
   public func callAsFunction(_ input: Tensor) -> Tensor {
-    let scope = Scope.current
+    let path = Recording.path
     return zip(layers, names).reduce(input) { value, layer in
-      scope.with(path: .some(ModulePath(layer.1, in: scope.path))).run { layer.0(value) }
+      ModulePath(layer.1, in: path).run { layer.0(value) }
     }
   }
 }

@@ -5,7 +5,9 @@ import CajalIR
 /// public method; the conformance suite fails for one without samples.
 public enum Catalogue {
   /// Functions of elements.
-  public static let functions: [ElementwiseFunction] = ElementwiseFunction.arithmetic + ElementwiseFunction.functions
+  public static let functions: [ElementwiseFunction] =
+    ElementwiseFunction.arithmetic + ElementwiseFunction.functions
+    + ElementwiseFunction.optimizerSteps
 
   /// The names of all operations.
   public static let names: [String] =

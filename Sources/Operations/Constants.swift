@@ -26,7 +26,7 @@ public struct Constant: Operation {
     }
   }
   public var gradient: GradientRule { .none("a literal has no operands") }
-  public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] { [record(self, [])] }
+  public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] { [record(self)] }
 }
 
 /// The coordinate along one axis: 0, 1, 2, …
@@ -61,16 +61,16 @@ public struct Iota: Operation {
     return .affine(offset: 0, strides: strides)
   }
   public var gradient: GradientRule { .none("coordinates have no operands") }
-  public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] { [record(self, [])] }
+  public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] { [record(self)] }
 }
 
 extension Value {
   /// A literal of `dtype`.
-  public static func constant(_ scalar: Scalar, _ dtype: DType) -> Value { record(Constant(scalar, dtype), []) }
+  public static func constant(_ scalar: Scalar, _ dtype: DType) -> Value { record(Constant(scalar, dtype)) }
 
   /// A Swift literal: takes the dtype of what it meets.
   public static func weakLiteral(_ scalar: Scalar) -> Value {
-    record(Constant(scalar, scalar.dtype, isWeak: true), [])
+    record(Constant(scalar, scalar.dtype, isWeak: true))
   }
 
   /// The number, if this is a literal.
@@ -89,7 +89,7 @@ extension Value {
   }
 
   public static func iota(_ shape: Shape, axis: Int, _ dtype: DType) -> Value {
-    record(Iota(shape, axis: axis, dtype), [])
+    record(Iota(shape, axis: axis, dtype))
   }
 
   /// `scalar` everywhere.

@@ -26,6 +26,7 @@ public final class ElementwiseFunction: Sendable {
   public let expression: Expression
   /// One for each operand; `nil` where it has no gradient; empty where none has.
   public let gradients: [Gradient?]
+  let hasGradient: Bool
 
   public init(
     _ name: String, arity: Int, _ domain: Domain, isPredicate: Bool = false, hasCondition: Bool = false,
@@ -40,7 +41,10 @@ public final class ElementwiseFunction: Sendable {
     self.flops = flops
     self.autocast = autocast
     self.gradients = gradients
+    hasGradient = gradients.contains { $0 != nil }
     self.expression = expression
+    // Its address stands in the keys of plans: another's must never be the same.
+    _ = Unmanaged.passRetained(self)
   }
 }
 
@@ -49,7 +53,8 @@ public final class ElementwiseFunction: Sendable {
 /// **Shapes**: any that broadcast by NumPy's rule. The gradient of a broadcast operand is summed
 /// over the axes that were stretched.
 public struct Elementwise: Operation {
-  public let function: ElementwiseFunction
+  // Functions live for ever, so nobody counts who refers to them.
+  public unowned(unsafe) let function: ElementwiseFunction
 
   public init(_ function: ElementwiseFunction) { self.function = function }
 
@@ -64,28 +69,25 @@ public struct Elementwise: Operation {
     guard operands.count == function.arity else {
       throw .shape("takes \(function.arity) operands, got \(operands.count)", remedy: "Pass as many")
     }
-    var shape = operands[0].shape
+    let first = operands[0]
+    var (shape, dtype) = (first.shape, first.dtype)
     for index in 1..<max(1, operands.count) {
-      guard let common = Shape.broadcast(shape, operands[index].shape) else {
+      let other = operands[index]
+      if index == 1, function.hasCondition {
+        guard dtype == .bool else {
+          throw .dtype("its condition is \(dtype), not bool", remedy: "Compare, or cast with `.cast(to: .bool)`")
+        }
+        dtype = other.dtype
+      }
+      guard other.dtype == dtype else {
+        throw .dtype("its operands are \(dtype) and \(other.dtype)", remedy: "Cast one to the other's dtype")
+      }
+      guard let common = Shape.broadcast(shape, other.shape) else {
         throw .shape(
-          "shapes \(shape) and \(operands[index].shape) do not broadcast",
+          "shapes \(shape) and \(other.shape) do not broadcast",
           remedy: "Aligned at the last axis, extents must be equal or 1; reshape or transpose one of them")
       }
       shape = common
-    }
-    let dtype = try checkedDType(operands)
-    return ResultTypes(shape, function.isPredicate ? .bool : dtype)
-  }
-
-  private func checkedDType(_ operands: OperandTypes) throws(Mismatch) -> DType {
-    let first = function.hasCondition ? 1 : 0
-    let dtype = operands[first].dtype
-    if function.hasCondition, operands[0].dtype != .bool {
-      throw .dtype(
-        "its condition is \(operands[0].dtype), not bool", remedy: "Compare, or cast with `.cast(to: .bool)`")
-    }
-    for index in first..<operands.count where operands[index].dtype != dtype {
-      throw .dtype("its operands are \(dtype) and \(operands[index].dtype)", remedy: "Cast one to the other's dtype")
     }
     let fits =
       switch function.domain {
@@ -95,7 +97,7 @@ public struct Elementwise: Operation {
       case .logical: !dtype.isFloat
       }
     if !fits { throw .dtype("does not take \(dtype)", remedy: "Cast its operand first, with `.cast(to:)`") }
-    return dtype
+    return ResultTypes(shape, function.isPredicate ? .bool : dtype)
   }
 
   public var semantics: Semantics {
@@ -103,7 +105,7 @@ public struct Elementwise: Operation {
   }
 
   public var gradient: GradientRule {
-    if function.gradients.allSatisfy({ $0 == nil }) {
+    guard function.hasGradient else {
       return .none("\(name) is constant almost everywhere or not of floats")
     }
     return .rule { context in
@@ -159,15 +161,19 @@ public struct Cast: Operation {
 
 extension Value {
   /// Applies `function`; operands have one dtype already.
-  static func apply(_ function: ElementwiseFunction, _ operands: Value...) -> Value {
-    record(Elementwise(function), operands)
+  static func apply(_ function: ElementwiseFunction, _ a: Value) -> Value { record(Elementwise(function), a) }
+  static func apply(_ function: ElementwiseFunction, _ a: Value, _ b: Value) -> Value {
+    record(Elementwise(function), a, b)
+  }
+  static func apply(_ function: ElementwiseFunction, _ a: Value, _ b: Value, _ c: Value) -> Value {
+    record(Elementwise(function), a, b, c)
   }
 
   /// See ``Cast``.
   public func cast(to dtype: DType) -> Value {
-    if self.dtype == dtype || failure != nil { return self }
+    if self.dtype == dtype || isFailed { return self }
     if let constant = literal { return .constant(constant, dtype) }
-    return record(Cast(to: dtype), [self])
+    return record(Cast(to: dtype), self)
   }
 
   /// `self` as a float: integers and bool become float32.
@@ -195,10 +201,10 @@ extension Value {
 
   /// Summed over the axes along which `shape` was stretched to this value's shape.
   func summed(to shape: Shape) -> Value {
-    if self.shape == shape || failure != nil { return self }
+    if self.shape == shape || isFailed { return self }
     let lead = rank - shape.rank
     let axes = (0..<rank).filter { $0 < lead || (shape[$0 - lead] == 1 && self.shape[$0] != 1) }
-    let total = axes.isEmpty ? self : record(Reduce(.sum, axes: axes), [self]).cast(to: dtype)
+    let total = axes.isEmpty ? self : record(Reduce(.sum, axes: axes), self).cast(to: dtype)
     return total.reshaped(to: shape)
   }
 

@@ -45,9 +45,17 @@ extension ElementwiseFunction {
     ElementwiseFunction(name, arity: 1, .floats) { _, x in x[0].unary(opcode) }
   }
 
+  /// g where x > 0, elsewhere 0. Operands: x, g.
+  public static let wherePositive: ElementwiseFunction = ElementwiseFunction(
+    "wherePositive", arity: 2, .numbers, gradients: [nil, { x, _, g in Value.apply(.wherePositive, x[0], g) }]
+  ) { builder, x in
+    let zero = builder.constant(.integer(0), x[0].type)
+    return x[0].binary(.greater, zero).select(x[1], zero)
+  }
+
   /// max(x, 0); gradient 0 at 0.
   public static let relu = ElementwiseFunction(
-    "relu", arity: 1, .numbers, gradients: [{ x, _, g in Value.select(x[0] > 0, g, g.zerosLike) }]
+    "relu", arity: 1, .numbers, gradients: [{ x, _, g in Value.apply(.wherePositive, x[0], g) }]
   ) { builder, x in x[0].binary(.maximum, builder.constant(.integer(0), x[0].type)) }
 
   /// ln(1 + eˣ) = max(x, 0) + log1p(e^−|x|).
@@ -81,7 +89,8 @@ extension ElementwiseFunction {
   ) { _, x in x[0] * x[0].unary(.sigmoid) }
 
   static let functions = [
-    sqrt, rsqrt, exp, expm1, log, log1p, sin, cos, tan, tanh, erf, sigmoid, floor, ceil, round, relu, softplus, gelu,
+    sqrt, rsqrt, exp, expm1, log, log1p, sin, cos, tan, tanh, erf, sigmoid, floor, ceil, round, relu, wherePositive,
+    softplus, gelu,
     silu,
   ]
 }

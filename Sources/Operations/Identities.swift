@@ -49,7 +49,7 @@ public struct CustomGradient: Operation {
       return [nil]
         + context.operands.dropFirst().enumerated().map { index, operand in
           guard index < cotangents.count, let cotangent = cotangents[index] else { return nil }
-          guard cotangent.failure == nil, cotangent.shape != operand.shape else { return cotangent }
+          guard !cotangent.isFailed, cotangent.shape != operand.shape else { return cotangent }
           return errorValue(
             "customGradient", [cotangent],
             .shape(
@@ -85,9 +85,9 @@ public struct Transfer: Operation {
 
 extension Value {
   public func transferred(to device: Device) -> Value {
-    if node.device == device || failure != nil { return self }
-    return record(Transfer(to: device), [self])
+    if node.device == device || isFailed { return self }
+    return record(Transfer(to: device), self)
   }
 
-  public func stoppingGradient() -> Value { record(StopGradient(), [self]) }
+  public func stoppingGradient() -> Value { record(StopGradient(), self) }
 }

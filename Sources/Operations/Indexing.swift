@@ -88,7 +88,7 @@ public struct Gather: IndexedAxis {
     .rule { context in
       guard let g = context.cotangents[0] else { return [nil, nil] }
       let zeros = g.zerosLike.broadcast(to: context.operands[0].shape)
-      return [record(ScatterAdd(axis: axis), [zeros, context.operands[1], g]), nil]
+      return [record(ScatterAdd(axis: axis), zeros, context.operands[1], g), nil]
     }
   }
   public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] {
@@ -140,7 +140,7 @@ public struct ScatterAdd: IndexedAxis {
   public var gradient: GradientRule {
     .rule { context in
       guard let g = context.cotangents[0] else { return [nil, nil, nil] }
-      return [g, nil, context.isNeeded[2] ? record(Gather(axis: axis), [g, context.operands[1]]) : nil]
+      return [g, nil, context.isNeeded[2] ? record(Gather(axis: axis), g, context.operands[1]) : nil]
     }
   }
   public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] {
@@ -179,7 +179,7 @@ public struct GatherAlong: IndexedAxis {
     .rule { context in
       guard let g = context.cotangents[0] else { return [nil, nil] }
       let zeros = g.zerosLike.broadcast(to: context.operands[0].shape)
-      return [record(ScatterAddAlong(axis: axis), [zeros, context.operands[1], g]), nil]
+      return [record(ScatterAddAlong(axis: axis), zeros, context.operands[1], g), nil]
     }
   }
   public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] {
@@ -221,7 +221,7 @@ public struct ScatterAddAlong: IndexedAxis {
   public var gradient: GradientRule {
     .rule { context in
       guard let g = context.cotangents[0] else { return [nil, nil, nil] }
-      return [g, nil, context.isNeeded[2] ? record(GatherAlong(axis: axis), [g, context.operands[1]]) : nil]
+      return [g, nil, context.isNeeded[2] ? record(GatherAlong(axis: axis), g, context.operands[1]) : nil]
     }
   }
   public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] {
@@ -284,33 +284,33 @@ extension Value {
   /// Indices that a run checks before it uses them.
   public func checkedIndices(extent: Int, allowsNegative: Bool = true, noun: String = "index") -> Value {
     let indices = dtype.isInteger && !dtype.isIndex ? cast(to: .int32) : self
-    return record(CheckIndices(extent: extent, allowsNegative: allowsNegative, noun: noun), [indices])
+    return record(CheckIndices(extent: extent, allowsNegative: allowsNegative, noun: noun), indices)
   }
 
   /// Whole slices at `indices` along `axis`. See ``Gather``.
   public func take(_ indices: Value, axis: Int) -> Value {
     let axis = shape.normalized(axis: axis) ?? axis
-    return record(Gather(axis: axis), [self, indices.checkedIndices(extent: shape[axis])])
+    return record(Gather(axis: axis), self, indices.checkedIndices(extent: shape[axis]))
   }
 
   /// Single elements at `indices` along `axis`. See ``GatherAlong``.
   public func takeAlong(_ indices: Value, axis: Int) -> Value {
     let axis = shape.normalized(axis: axis) ?? axis
-    return record(GatherAlong(axis: axis), [self, indices.checkedIndices(extent: shape[axis])])
+    return record(GatherAlong(axis: axis), self, indices.checkedIndices(extent: shape[axis]))
   }
 
   /// With slices added at `indices` along `axis`. See ``ScatterAdd``.
   public func scatterAdded(_ updates: Value, at indices: Value, axis: Int) -> Value {
     let axis = shape.normalized(axis: axis) ?? axis
     return record(
-      ScatterAdd(axis: axis), [self, indices.checkedIndices(extent: shape[axis]), updates.cast(to: dtype)])
+      ScatterAdd(axis: axis), self, indices.checkedIndices(extent: shape[axis]), updates.cast(to: dtype))
   }
 
   /// With single elements added at `indices` along `axis`. See ``ScatterAddAlong``.
   public func scatterAddedAlong(_ updates: Value, at indices: Value, axis: Int) -> Value {
     let axis = shape.normalized(axis: axis) ?? axis
     return record(
-      ScatterAddAlong(axis: axis), [self, indices.checkedIndices(extent: shape[axis]), updates.cast(to: dtype)])
+      ScatterAddAlong(axis: axis), self, indices.checkedIndices(extent: shape[axis]), updates.cast(to: dtype))
   }
 
   /// 1 at each index along a new last axis of `count`, 0 elsewhere; indices outside fail the run.
@@ -321,7 +321,7 @@ extension Value {
   /// Whether each position along a new last axis of `count` is the index.
   func isHot(_ count: Int, noun: String) -> Value {
     let indices = checkedIndices(extent: count, allowsNegative: false, noun: noun)
-    if indices.failure != nil { return indices }
+    if indices.isFailed { return indices }
     let wide = indices.reshaped(to: indices.shape + [1])
     return .equal(.iota([count], axis: 0, indices.dtype), wide)
   }

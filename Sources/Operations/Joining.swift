@@ -138,16 +138,16 @@ public struct Pad: Operation {
 extension Value {
   /// Joined along `axis`, in the dtype that they promote to.
   public static func concatenated(_ values: [Value], axis: Int) -> Value {
-    if let failed = values.first(where: { $0.failure != nil }) { return failed }
-    guard let first = values.first else { return record(Concatenate(axis: axis), []) }
+    if let failed = values.first(where: { $0.isFailed }) { return failed }
+    guard let first = values.first else { return record(Concatenate(axis: axis)) }
     let dtype = values.dropFirst().reduce(first.dtype) { DType.promote($0, $1.dtype) }
     return record(Concatenate(axis: first.shape.normalized(axis: axis) ?? axis), values.map { $0.cast(to: dtype) })
   }
 
   /// Joined along a new axis.
   public static func stacked(_ values: [Value], axis: Int) -> Value {
-    if let failed = values.first(where: { $0.failure != nil }) { return failed }
-    guard let first = values.first else { return record(Concatenate(axis: axis), []) }
+    if let failed = values.first(where: { $0.isFailed }) { return failed }
+    guard let first = values.first else { return record(Concatenate(axis: axis)) }
     let position = axis < 0 ? axis + first.rank + 1 : axis
     guard position >= 0, position <= first.rank else {
       return errorValue(
@@ -164,7 +164,7 @@ extension Value {
 
   /// Cut along `axis` into pieces of `extents`.
   public func split(_ extents: [Int], axis: Int) -> [Value] {
-    guard failure == nil else { return extents.map { _ in self } }
+    guard !isFailed else { return extents.map { _ in self } }
     // None is larger than the axis, so that their sum cannot overflow.
     guard let axis = shape.normalized(axis: axis), extents.allSatisfy({ $0 >= 0 && $0 <= shape[axis] }),
       extents.reduce(0, &+) == shape[axis]
@@ -181,6 +181,6 @@ extension Value {
   }
 
   public func padded(low: [Int], high: [Int], with value: Value) -> Value {
-    record(Pad(low: low, high: high), [self, value.cast(to: dtype)])
+    record(Pad(low: low, high: high), self, value.cast(to: dtype))
   }
 }

@@ -26,13 +26,14 @@ public struct MatMul: Operation {
   /// The sizes of the product, for operands that fit.
   public func dimensions(_ a: Shape, _ b: Shape) -> Dimensions {
     Dimensions(
-      batch: a.prefix(a.rank - 2).count, m: transposesA ? a[-1] : a[-2], n: transposesB ? b[-2] : b[-1],
+      batch: a.rank == 2 ? 1 : a.prefix(a.rank - 2).count, m: transposesA ? a[-1] : a[-2],
+      n: transposesB ? b[-2] : b[-1],
       k: transposesA ? a[-2] : a[-1])
   }
 
   public func resultTypes(_ operands: OperandTypes) throws(Mismatch) -> ResultTypes {
     let (a, b) = (operands[0].shape, operands[1].shape)
-    guard a.rank >= 2, b.rank == a.rank, a.prefix(a.rank - 2) == b.prefix(b.rank - 2) else {
+    guard a.rank >= 2, b.rank == a.rank, (0..<a.rank - 2).allSatisfy({ a[$0] == b[$0] }) else {
       throw .shape("\(a) and \(b) are not matrices over the same batch axes", remedy: "Broadcast the batch axes first")
     }
     let size = dimensions(a, b)
@@ -46,7 +47,10 @@ public struct MatMul: Operation {
       throw .dtype(
         "its operands are \(dtype) and \(operands[1].dtype)", remedy: "Cast them to one float dtype, int32 or int64")
     }
-    return ResultTypes(a.prefix(a.rank - 2) + [size.m, size.n], operands[0].dtype)
+    var shape = a
+    shape[-2] = size.m
+    shape[-1] = size.n
+    return ResultTypes(shape, dtype)
   }
 
   public var semantics: Semantics {
@@ -82,15 +86,17 @@ public struct MatMul: Operation {
       let (a, b) = (context.operands[0], context.operands[1])
       guard let g = context.cotangents[0], a.dtype.isFloat else { return [nil, nil] }
       // C = op(A)·op(B): the cotangent of op(A) is G·op(B)ᵀ, that of op(B) is op(A)ᵀ·G.
-      let first =
+      func first() -> Value {
         transposesA
-        ? record(MatMul(transposesA: transposesB, transposesB: true), [b, g])
-        : record(MatMul(transposesA: false, transposesB: !transposesB), [g, b])
-      let second =
+          ? record(MatMul(transposesA: transposesB, transposesB: true), b, g)
+          : record(MatMul(transposesA: false, transposesB: !transposesB), g, b)
+      }
+      func second() -> Value {
         transposesB
-        ? record(MatMul(transposesA: true, transposesB: transposesA), [g, a])
-        : record(MatMul(transposesA: !transposesA, transposesB: false), [a, g])
-      return [context.isNeeded[0] ? first : nil, context.isNeeded[1] ? second : nil]
+          ? record(MatMul(transposesA: true, transposesB: transposesA), g, a)
+          : record(MatMul(transposesA: !transposesA, transposesB: false), a, g)
+      }
+      return [context.isNeeded[0] ? first() : nil, context.isNeeded[1] ? second() : nil]
     }
   }
 
@@ -112,7 +118,7 @@ extension Value {
   /// wrap, through int32; `bool` counts as int64.
   public func matmul(_ other: Value, transposed: Bool = false, transposingOther: Bool = false) -> Value {
     let (a, b) = Value.promoted(self, other)
-    if let failed = [a, b].first(where: { $0.failure != nil }) { return failed }
+    if let failed = [a, b].first(where: { $0.isFailed }) { return failed }
     if !a.dtype.isFloat, !a.dtype.isIndex {
       let wide: DType = a.dtype == .bool ? .int64 : .int32
       let product = a.cast(to: wide).matmul(
@@ -127,8 +133,8 @@ extension Value {
     if a.rank > 2, b.rank == 2, !transposed {
       // One product instead of a batch of them: [.., m, k] → [..·m, k]
       let rows = a.reshaped(to: [a.shape.prefix(a.rank - 1).count, a.shape[-1]])
-      let product = record(operation, [rows, b])
-      return product.failure != nil ? product : product.reshaped(to: a.shape.prefix(a.rank - 1) + [product.shape[-1]])
+      let product = record(operation, rows, b)
+      return product.isFailed ? product : product.reshaped(to: a.shape.prefix(a.rank - 1) + [product.shape[-1]])
     }
     guard let batch = Shape.broadcast(a.shape.prefix(a.rank - 2), b.shape.prefix(b.rank - 2)) else {
       return errorValue(
@@ -136,11 +142,8 @@ extension Value {
         .shape("the batch axes of \(a.shape) and \(b.shape) do not broadcast", remedy: "They must be equal or 1"))
     }
     return record(
-      operation,
-      [
-        a.broadcast(to: batch + a.shape.suffix(from: a.rank - 2)),
-        b.broadcast(to: batch + b.shape.suffix(from: b.rank - 2)),
-      ])
+      operation, a.broadcast(to: batch + a.shape.suffix(from: a.rank - 2)),
+      b.broadcast(to: batch + b.shape.suffix(from: b.rank - 2)))
   }
 
   /// The product where one side is a vector, which loses its axis again.
@@ -149,7 +152,7 @@ extension Value {
     let right = other.rank == 1 ? other.reshaped(to: [other.shape[0], 1]) : other
     let product = left.matmul(
       right, transposed: rank > 1 && transposed, transposingOther: other.rank > 1 && transposingOther)
-    if product.failure != nil { return product }
+    if product.isFailed { return product }
     var shape = product.shape.array
     if other.rank == 1 { shape.removeLast() }
     if rank == 1 { shape.remove(at: shape.count - (other.rank == 1 ? 1 : 2)) }

@@ -93,12 +93,12 @@ extension Value {
     let key = scalarValue(.integer(Int64(bitPattern: source.key)), .int64)
     guard let position = scope.position else {
       let stream = scalarValue(.integer(Int64(bitPattern: source.draw())), .int64)
-      return record(Random(distribution, shape, dtype), [key, stream])
+      return record(Random(distribution, shape, dtype), key, stream)
     }
     // In the body of a scan each position draws from a stream of its own: the call's key is
     // derived once, the position is the stream.
     let derived = scalarValue(.integer(Int64(bitPattern: source.split().key)), .int64)
-    return record(Random(distribution, shape, dtype), [derived, position])
+    return record(Random(distribution, shape, dtype), derived, position)
   }
 
   /// True with probability `probability`, which is data.

@@ -130,7 +130,7 @@ public struct Reduce: Operation {
       case .product: return [productGradient(x, g)]
       case .maximum, .minimum:
         let isExtreme = Value.equal(x, context.results[0].reshaped(to: kept)).cast(to: x.dtype)
-        let ties = record(Reduce(.sum, axes: axes), [isExtreme]).reshaped(to: kept)
+        let ties = record(Reduce(.sum, axes: axes), isExtreme).reshaped(to: kept)
         return [isExtreme * (wide / ties)]
       }
     }
@@ -248,9 +248,9 @@ extension Shape {
 extension Value {
   func reduced(_ kind: Reduce.Kind, _ axes: [Int]?, keepingAxes: Bool) -> Value {
     let axes = shape.normalized(axes)
-    if axes.isEmpty, failure == nil, kind != .sum && kind != .product || dtype == dtype.accumulated { return self }
-    let result = record(Reduce(kind, axes: axes), [self])
-    guard keepingAxes, result.failure == nil else { return result }
+    if axes.isEmpty, !isFailed, kind != .sum && kind != .product || dtype == dtype.accumulated { return self }
+    let result = record(Reduce(kind, axes: axes), self)
+    guard keepingAxes, !result.isFailed else { return result }
     return result.reshaped(to: shape.reduced(over: axes, keepingAxes: true))
   }
 
@@ -272,7 +272,7 @@ extension Value {
 
   public func mean(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Value {
     let total = floating.sum(axes, keepingAxes: keepingAxes)
-    return total.failure != nil ? total : total / count(over: axes)
+    return total.isFailed ? total : total / count(over: axes)
   }
 
   /// The mean of squared differences from the mean; divided by count − `correction`.
@@ -280,7 +280,7 @@ extension Value {
     let x = floating
     let difference = x - x.mean(axes, keepingAxes: true)
     let total = (difference * difference).sum(axes, keepingAxes: keepingAxes)
-    return total.failure != nil ? total : total / (count(over: axes) - Double(correction))
+    return total.isFailed ? total : total / (count(over: axes) - Double(correction))
   }
 
   public func any(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Value {
@@ -294,8 +294,8 @@ extension Value {
   public func argReduced(maximum: Bool, axis: Int?, keepingAxis: Bool = false) -> Value {
     guard let axis else { return reshaped(to: [shape.count]).argReduced(maximum: maximum, axis: 0) }
     let normalized = shape.normalized(axis: axis) ?? axis
-    let result = record(ArgReduce(maximum: maximum, axis: normalized), [self])
-    guard keepingAxis, result.failure == nil else { return result }
+    let result = record(ArgReduce(maximum: maximum, axis: normalized), self)
+    guard keepingAxis, !result.isFailed else { return result }
     return result.reshaped(to: shape.reduced(over: [normalized], keepingAxes: true))
   }
 }

@@ -110,7 +110,7 @@ private struct ScanGradient {
       let extra = Array(slices.suffix(floatCarries.count))
       // The captures are differentiated by as well. A second operand makes their names belong
       // to this body: what depends on nothing in it would be recorded outside.
-      let names = captures.map { CajalIR.record(Alias(), [$0, position]) }
+      let names = captures.map { CajalIR.record(Alias(), $0, position) }
       let outputs = signature.body.inline([position] + before + x + names)
       let seeds =
         floatCarries.enumerated().map { (outputs[$1], incoming[$0]) }
@@ -129,7 +129,7 @@ private struct ScanGradient {
   /// Puts the cotangents at their operands' places.
   private func spread(_ last: [Value], _ stacked: [Value], floatSequences: [Int]) -> [Value?] {
     var result = [Value?](repeating: nil, count: context.operands.count)
-    if let failed = (last + stacked).first(where: { $0.failure != nil }) { return result.map { _ in failed } }
+    if let failed = (last + stacked).first(where: { $0.isFailed }) { return result.map { _ in failed } }
     for (index, carry) in floatCarries.enumerated() { result[carry] = last[index] }
     for (index, capture) in floatCaptures.enumerated() {
       result[signature.carries + signature.sequences + capture] = last[floatCarries.count + index]
@@ -151,7 +151,7 @@ extension Value {
     initial: [Value], sequences: [Value], length: Int? = nil, isReversed: Bool = false,
     body: (_ position: Value, _ carries: [Value], _ slices: [Value]) -> (carries: [Value], stacked: [Value])
   ) -> (carries: [Value], stacked: [Value]) {
-    if let failed = (initial + sequences).first(where: { $0.failure != nil }) {
+    if let failed = (initial + sequences).first(where: { $0.isFailed }) {
       return (initial.map { _ in failed }, [failed])
     }
     guard let count = length ?? sequences.first?.shape[0], count >= 0,
@@ -171,7 +171,7 @@ extension Value {
     _ body: (_ position: Value, _ carries: [Value], _ slices: [Value]) -> (carries: [Value], stacked: [Value])
   ) -> (carries: [Value], stacked: [Value]) {
     let scope = Scope.current
-    let trace = Trace(depth: (scope.position?.node.trace?.depth ?? 0) + 1)
+    let trace = Trace(depth: Int(scope.position?.node.trace?.depth ?? 0) + 1)
     let device = (initial + sequences).lazy.compactMap(\.node.device).first ?? scope.device
     let position = placeholderValue(TensorType(.scalar, .int64), device: device, trace: trace)
     let carries = initial.map { placeholderValue($0.type, device: device, trace: trace) }
@@ -179,7 +179,7 @@ extension Value {
       placeholderValue(TensorType($0.shape.suffix(from: 1), $0.dtype), device: device, trace: trace)
     }
     let (next, stacked) = scope.with(position: .some(position)).run { body(position, carries, slices) }
-    if let failed = (next + stacked).first(where: { $0.failure != nil }) {
+    if let failed = (next + stacked).first(where: { $0.isFailed }) {
       return (initial.map { _ in failed }, [failed])
     }
     guard next.map(\.type) == initial.map(\.type) else {
@@ -193,7 +193,7 @@ extension Value {
       body: graph, carries: initial.count, sequences: sequences.count, length: length, isReversed: isReversed)
     if graph.outputs.isEmpty { return ([], []) }
     let results = recordAll(Scan(signature), initial + sequences + captures)
-    guard results[0].failure == nil else { return (initial.map { _ in results[0] }, [results[0]]) }
+    guard !results[0].isFailed else { return (initial.map { _ in results[0] }, [results[0]]) }
     return (Array(results.prefix(initial.count)), Array(results.dropFirst(initial.count).prefix(stacked.count)))
   }
 }

@@ -231,7 +231,7 @@ extension Value {
   }
 
   private func check(_ part: Part, _ starts: [Int]) -> Mismatch? {
-    if failure != nil { return nil }
+    if isFailed { return nil }
     do {
       try part.check(shape)
       _ = try part.checkedStarts(starts, in: shape)

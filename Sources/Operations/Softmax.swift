@@ -11,7 +11,7 @@ extension Value {
     let highest = x.finiteMax(axes)
     let sum = (x - highest).exp().sum(axes, keepingAxes: true)
     let result = sum.log() + highest
-    if keepingAxes || result.failure != nil { return result }
+    if keepingAxes || result.isFailed { return result }
     return result.reshaped(to: shape.reduced(over: shape.normalized(axes), keepingAxes: false))
   }
 
@@ -32,17 +32,22 @@ extension Value {
 
   /// The maximum, as a constant, and 0 where it is infinite: ∞ − ∞ would be NaN.
   private func finiteMax(_ axes: [Int]?) -> Value {
-    if failure != nil { return self }
-    let highest = record(StopGradient(), [max(axes, keepingAxes: true)])
+    if isFailed { return self }
+    let highest = record(StopGradient(), max(axes, keepingAxes: true))
     return .select(highest.abs() < Double.infinity, highest, highest.zerosLike)
   }
 
   /// −ln softmax(logits)[label], one for each label.
   ///
   /// **Shapes**: logits `[…, C]`, labels `[…]` of int32 or int64 in 0..<C; result `[…]`.
-  public func softmaxCrossEntropy(labels: Value) -> Value {
-    if failure != nil { return self }
-    if labels.failure != nil { return labels }
+  public func softmaxCrossEntropy(labels: Value) -> Value { CompositeFunction.softmaxCrossEntropy(self, labels) }
+
+  /// The mean of ``softmaxCrossEntropy(labels:)``.
+  public func meanSoftmaxCrossEntropy(labels: Value) -> Value {
+    CompositeFunction.meanSoftmaxCrossEntropy(self, labels)
+  }
+
+  fileprivate func softmaxCrossEntropyParts(labels: Value) -> Value {
     guard rank >= 1, labels.shape == shape.prefix(rank - 1) else {
       return errorValue(
         "softmaxCrossEntropy", [self, labels],
@@ -63,5 +68,14 @@ extension Value {
     let shifted = x - x.finiteMax([-1])
     let chosen = Value.select(hot, shifted, .constant(.integer(0), x.dtype)).sum([-1])
     return shifted.exp().sum([-1]).log() - chosen
+  }
+}
+
+extension CompositeFunction {
+  fileprivate static let softmaxCrossEntropy = CompositeFunction("softmaxCrossEntropy") {
+    $0[0].softmaxCrossEntropyParts(labels: $0[1])
+  }
+  fileprivate static let meanSoftmaxCrossEntropy = CompositeFunction("meanSoftmaxCrossEntropy") {
+    $0[0].softmaxCrossEntropy(labels: $0[1]).mean()
   }
 }

@@ -150,7 +150,7 @@ public struct Flip: Operation {
       return result
     }
   }
-  public var gradient: GradientRule { .rule { [$0.cotangents[0].map { record(Flip(axes), [$0]) }] } }
+  public var gradient: GradientRule { .rule { [$0.cotangents[0].map { record(Flip(axes), $0) }] } }
   public func batched(_ operands: [Value], _ isBatched: [Bool]) -> [Value] {
     [record(Flip(axes.map { $0 + 1 }), operands)]
   }
@@ -172,21 +172,21 @@ func checkAxes(_ axes: [Int], _ shape: Shape) throws(Mismatch) {
 
 extension Value {
   public func reshaped(to shape: Shape) -> Value {
-    if shape == self.shape || failure != nil { return self }
-    return record(Reshape(shape), [self])
+    if shape == self.shape || isFailed { return self }
+    return record(Reshape(shape), self)
   }
 
   public func transposed(_ permutation: [Int]) -> Value {
     if permutation == Array(0..<rank) { return self }
-    return record(Transpose(permutation), [self])
+    return record(Transpose(permutation), self)
   }
 
   public func broadcast(to shape: Shape) -> Value {
-    if shape == self.shape || failure != nil { return self }
-    return record(Broadcast(shape), [self])
+    if shape == self.shape || isFailed { return self }
+    return record(Broadcast(shape), self)
   }
 
-  public func flipped(_ axes: [Int]) -> Value { axes.isEmpty ? self : record(Flip(axes), [self]) }
+  public func flipped(_ axes: [Int]) -> Value { axes.isEmpty ? self : record(Flip(axes), self) }
 
   /// The last two axes exchanged.
   public var matrixTransposed: Value {

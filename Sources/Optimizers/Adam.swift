@@ -1,6 +1,7 @@
 import CajalBase
+import CajalIR
 import CajalNN
-import CajalTensor
+import CajalOperations
 import Foundation
 
 /// Adam: Kingma and Ba 2015, as PyTorch computes it.
@@ -29,18 +30,22 @@ public final class Adam: Optimizer {
 
   public func update(_ model: some Module, _ gradients: Gradients) {
     let learningRate = learningRate
-    state.update(model, gradients) { step in
-      // 1 − βᵗ = −expm1(t ln β), without cancellation for the first steps. Scalars, in float64.
-      let correction1 = -(step * log(beta1)).expm1()
-      let correction2 = -(step * log(beta2)).expm1()
-      return [Tensor(scalar: learningRate) / correction1, correction2.sqrt()]
-    } rule: { value, gradient, slots, prepared in
-      let size = prepared[0].cast(to: value.dtype)
-      let root = prepared[1].cast(to: value.dtype)
-      let mean = slots[0] * beta1 + gradient * (1 - beta1)
-      let square = slots[1] * beta2 + gradient * gradient * (1 - beta2)
-      let next = value - mean / (square.sqrt() / root + epsilon) * size
-      return OptimizerState.Change(value: next, slots: [mean, square])
+    func number(_ value: Double, _ dtype: DType) -> Value { scalarValue(.float(value), dtype) }
+    state.update(model, gradients) { step, dtype in
+      // In float64, as the number of the step: corrections are close to 1.
+      let first = Value.biasCorrection(step: step, logDecay: number(log(beta1), .float64))
+      let second = Value.biasCorrection(step: step, logDecay: number(log(beta2), .float64))
+      return [
+        (number(learningRate, .float64) / first).cast(to: dtype), second.sqrt().cast(to: dtype),
+        number(epsilon, dtype), number(beta1, dtype), number(1 - beta1, dtype), number(beta2, dtype),
+        number(1 - beta2, dtype),
+      ]
+    } rule: { value, gradient, slots, scalars in
+      let mean = Value.movingAverage(slots[0], gradient, decay: scalars[3], weight: scalars[4])
+      let square = Value.movingSquare(slots[1], gradient, decay: scalars[5], weight: scalars[6])
+      let next = Value.adamStep(
+        value, mean: mean, square: square, size: scalars[0], root: scalars[1], epsilon: scalars[2])
+      return [next, mean, square]
     }
   }
 }

@@ -36,75 +36,75 @@ final class OptimizerState: Sendable {
     self.counts = counts
   }
 
-  /// What a rule makes of a parameter.
-  struct Change {
-    var value: Tensor
-    var slots: [Tensor]
-  }
-
   /// Applies `rule` to each trainable parameter that has a gradient.
   ///
-  /// - Parameter rule: from the value, its gradient, the slots and the number of the step (float64, 1 for
-  ///   the first; a scalar 0 where the optimizer does not count).
+  /// - Parameters:
+  ///   - scalars: the numbers that all parameters of a dtype share, from the number of the step (float64, 1 for the
+  ///     first; a scalar 0 where the optimizer does not count).
+  ///   - rule: from the value, its gradient, the slots and the scalars the new value and the new slots.
   func update(
-    _ model: some Module, _ gradients: Gradients, prepare: (_ step: Tensor) -> [Tensor],
-    rule: (_ value: Tensor, _ gradient: Tensor, _ slots: [Tensor], _ prepared: [Tensor]) -> Change
+    _ model: some Module, _ gradients: Gradients, scalars: (_ step: Value, _ dtype: DType) -> [Value],
+    rule: (_ value: Value, _ gradient: Value, _ slots: [Value], _ scalars: [Value]) -> [Value]
   ) {
     let parameters = model.trainableParameters
     state.withLock { state in
       // Everything that building the step held is gone when it starts: gradients that only the step
       // needs are not kept, and old values that nobody holds are written over.
-      switch build(&state, parameters, gradients, prepare, rule) {
+      switch build(&state, parameters, gradients, scalars, rule) {
       case .failure(let refusal): refuse(refusal, parameters)
-      case .success(let step): step.start(with: gradients.scope)
+      case .success(let changes): Engine.shared.step(changes, with: gradients.scope)
       }
     }
   }
 
   private func build(
-    _ state: inout State, _ parameters: [Parameter], _ gradients: Gradients, _ prepare: (_ step: Tensor) -> [Tensor],
-    _ rule: (_ value: Tensor, _ gradient: Tensor, _ slots: [Tensor], _ prepared: [Tensor]) -> Change
-  ) -> Result<Step, Refusal> {
+    _ state: inout State, _ parameters: [Parameter], _ gradients: Gradients,
+    _ makeScalars: (_ step: Value, _ dtype: DType) -> [Value],
+    _ rule: (_ value: Value, _ gradient: Value, _ slots: [Value], _ scalars: [Value]) -> [Value]
+  ) -> Result<[Fallback], Refusal> {
     let taken: [ObjectIdentifier: Tensor]
     switch gradients.take() {
     case .success(let tensors): taken = tensors
     case .failure(let error): return .failure(Refusal(box: DeferredError(error)))
     }
-    var step = Step()
-    var count = state.count
-    if counts {
-      let old = state.count ?? Tensor([0.0], shape: [], dtype: .float64)
-      count = old + 1
-      step.add(new: count ?? old, old: old)
-    }
-    let prepared = prepare(count ?? Tensor(scalar: 0.0))
-    var changes: [(Parameter, Change)] = []
+    // Old values are held no longer than they must be: the run takes over the memory of what nothing else holds.
+    var step: [Fallback] = []
+    let old = counts ? state.count ?? Tensor([0.0], shape: [], dtype: .float64) : Tensor(scalar: 0.0)
+    let count = counts ? old + 1 : old
+    if counts { step.append(Fallback(new: count.value, old: old.value)) }
+    // Tensors, which are held while more is recorded.
+    var scalars: [(dtype: DType, tensors: [Tensor])] = []
+    var changes: [(parameter: Parameter, tensors: [Tensor])] = []
     for parameter in parameters {
       guard let gradient = taken[ObjectIdentifier(parameter)] else { continue }
-      let old = parameter.current
-      let slots = state.slots[ObjectIdentifier(parameter)] ?? (0..<slotCount).map { _ in Tensor.storedZeros(like: old) }
-      let fitting = checked(gradient, old)
-      let change = rule(old, fitting, slots, prepared)
-      if let refusal = Refusal(change.value) { return .failure(refusal) }
-      step.add(new: change.value, old: old)
-      for (new, old) in zip(change.slots, slots) { step.add(new: new, old: old) }
-      changes.append((parameter, change))
+      let value = parameter.current
+      let slots =
+        state.slots[ObjectIdentifier(parameter)] ?? (0..<slotCount).map { _ in Tensor.storedZeros(like: value) }
+      if !scalars.contains(where: { $0.dtype == value.dtype }) {
+        scalars.append((value.dtype, Tensor.results(makeScalars(count.value, value.dtype))))
+      }
+      let shared = scalars.first { $0.dtype == value.dtype }?.tensors ?? []
+      let news = Tensor.results(
+        rule(value.value, checked(gradient, value).value, slots.map(\.value), shared.map(\.value)))
+      if let refusal = Refusal(news[0]) { return .failure(refusal) }
+      for (new, old) in zip(news, [value] + slots) { step.append(Fallback(new: new.value, old: old.value)) }
+      changes.append((parameter, news))
     }
-    for (parameter, change) in changes {
-      parameter.current = change.value
-      state.slots[ObjectIdentifier(parameter)] = change.slots
+    for (parameter, news) in changes {
+      parameter.current = news[0]
+      state.slots[ObjectIdentifier(parameter)] = Array(news.dropFirst())
     }
-    state.count = count
+    if counts { state.count = count }
     return .success(step)
   }
 
   /// The gradient, or an error where broadcasting or promotion would make something else of the parameter.
   private func checked(_ gradient: Tensor, _ value: Tensor) -> Tensor {
-    let types = [gradient, value].map { TensorType($0.shape, $0.dtype) }
-    if types[0] == types[1] || value.error != nil || gradient.error != nil { return gradient }
+    if gradient.value.type == value.value.type || value.value.isFailed || gradient.value.isFailed { return gradient }
     return Tensor(
       error: TensorError(
-        .shape, operation: "update", operands: types, "a gradient has not its parameter's shape and dtype",
+        .shape, operation: "update", operands: [gradient.value.type, value.value.type],
+        "a gradient has not its parameter's shape and dtype",
         remedy: "What `Gradients.map` returns must keep both"))
   }
 
@@ -115,7 +115,7 @@ final class OptimizerState: Sendable {
     init(box: DeferredError) { self.box = box }
 
     init?(_ value: Tensor) {
-      guard let error = value.error else { return nil }
+      guard value.value.isFailed, let error = value.error else { return nil }
       box = graphLock.withLock { _ in value.value.node.deferred } ?? DeferredError(error)
     }
   }
@@ -125,22 +125,6 @@ final class OptimizerState: Sendable {
     for parameter in parameters {
       let value = parameter.current
       graphLock.withLock { _ in value.value.node.deferred = refusal.box }
-    }
-  }
-
-  /// A step under construction. Holds the old values no longer than it must: the run takes over the
-  /// memory of what nothing else holds.
-  private struct Step {
-    private var news: [Value] = []
-    private var olds: [Value] = []
-
-    mutating func add(new: Tensor, old: Tensor) {
-      news.append(new.value)
-      olds.append(old.value)
-    }
-
-    func start(with scope: DifferentiationScope) {
-      Engine.shared.step(news, fallbacks: zip(news, olds).map { (new: $0, old: $1) }, with: scope)
     }
   }
 }

@@ -1,6 +1,7 @@
 import CajalBase
+import CajalIR
 import CajalNN
-import CajalTensor
+import CajalOperations
 
 /// Stochastic gradient descent, with momentum if wanted (Polyak 1964; Sutskever et al. 2013).
 ///
@@ -25,15 +26,13 @@ public final class SGD: Optimizer {
 
   public func update(_ model: some Module, _ gradients: Gradients) {
     let learningRate = learningRate
-    state.update(model, gradients) { _ in
-      []
-    } rule: { value, gradient, slots, _ in
-      guard let velocity = slots.first else {
-        return OptimizerState.Change(value: value - gradient * learningRate, slots: [])
-      }
-      let next = velocity * momentum + gradient
-      let direction = isNesterov ? gradient + next * momentum : next
-      return OptimizerState.Change(value: value - direction * learningRate, slots: [next])
+    state.update(model, gradients) { _, dtype in
+      [scalarValue(.float(learningRate), dtype), scalarValue(.float(momentum), dtype)]
+    } rule: { value, gradient, slots, scalars in
+      guard let velocity = slots.first else { return [value - gradient * scalars[0]] }
+      let next = velocity * scalars[1] + gradient
+      let direction = isNesterov ? gradient + next * scalars[1] : next
+      return [value - direction * scalars[0], next]
     }
   }
 }

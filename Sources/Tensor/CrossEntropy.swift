@@ -11,5 +11,5 @@ public func softmaxCrossEntropies(_ logits: Tensor, _ labels: Tensor) -> Tensor 
 
 /// The mean of ``softmaxCrossEntropies(_:_:)``.
 public func softmaxCrossEntropy(_ logits: Tensor, _ labels: Tensor) -> Tensor {
-  softmaxCrossEntropies(logits, labels).mean()
+  logits.map(labels) { $0.meanSoftmaxCrossEntropy(labels: $1) }
 }

@@ -32,7 +32,7 @@ public func valueAndGradient<Other>(at xs: [Tensor], _ body: ([Tensor]) throws -
   var names: [Tensor] = []
   let (value, found, other, _) = try valueAndGradient(
     { () throws -> (Tensor, Other) in
-      names = xs.map { x in x.map { record(Alias(), [$0]) } }
+      names = xs.map { x in x.map { record(Alias(), $0) } }
       return try body(names)
     }, names: { names })
   return (value, found, other)

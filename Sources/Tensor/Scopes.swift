@@ -35,14 +35,6 @@ public func withTraining<Result>(_ isTraining: Bool = true, _ body: () throws ->
 
 // MARK: The same around asynchronous work
 
-extension Scope {
-  fileprivate func run<Result>(
-    isolation: isolated (any Actor)?, _ body: () async throws -> Result
-  ) async rethrows -> Result {
-    try await Scope.$current.withValue(self, operation: body, isolation: isolation)
-  }
-}
-
 public func withSeed<Result>(
   _ seed: UInt64, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
 ) async rethrows -> Result {

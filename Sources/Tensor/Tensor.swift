@@ -28,7 +28,7 @@ public struct Tensor: Sendable {
   /// The result of an operation that is complete.
   package init(_ value: Value) {
     self.init(holding: value)
-    PendingNodes.ofThread.settle()
+    Recording.ofThread._withUnsafeGuaranteedRef { $0.settle() }
   }
 
   private init(holding value: Value) {
@@ -39,7 +39,7 @@ public struct Tensor: Sendable {
   /// The results of one operation: all are held before anything is evaluated.
   package static func results(_ values: [Value]) -> [Tensor] {
     let tensors = values.map { Tensor(holding: $0) }
-    PendingNodes.ofThread.settle()
+    Recording.ofThread._withUnsafeGuaranteedRef { $0.settle() }
     return tensors
   }
 

@@ -52,7 +52,7 @@ import Testing
     let (inputs, _) = sample.recorded()
     let outputs = sample.record(zip(sample.operands, inputs).map { $0.view($1) })
     let node = try #require(find(sample.operation, outputs))
-    let operands = graphLock.withLock { _ in node.operands }
+    let operands = graphLock.withLock { _ in Array(node.operands) }
     // The operands of the operation, drawn three times.
     let reader = try Machine.reference.compiled(Recorded(operands, inputs: inputs))
     let draws = try (0..<BatchingTests.batch).map { try reader(sample.inputs(seed: UInt64($0))) }

@@ -53,9 +53,10 @@ public final class RunArguments: @unchecked Sendable {
     public var scalar: UInt64
   }
 
-  public private(set) var inputs: [Input] = []
+  // One run's at a time.
+  @exclusivity(unchecked) public private(set) var inputs: [Input] = []
   /// Whether nothing but this run can reach the input any more.
-  public private(set) var isDonated: [Bool] = []
+  @exclusivity(unchecked) public private(set) var isDonated: [Bool] = []
   /// Where the run says when its steps ended, if somebody asks.
   public var times: StepTimes?
 
@@ -72,6 +73,18 @@ public final class RunArguments: @unchecked Sendable {
   public func append(scalar bits: UInt64) {
     inputs.append(Input(storage: nil, offset: 0, scalar: bits))
     isDonated.append(false)
+  }
+
+  /// Another place for input `index`, which is not donated.
+  public func replace(_ index: Int, with stored: StoredValue) {
+    inputs[index] = Input(storage: stored.storage, offset: stored.offset, scalar: 0)
+    isDonated[index] = false
+  }
+
+  /// Lets go of everything, for another run.
+  public func removeAll() {
+    inputs.removeAll(keepingCapacity: true)
+    isDonated.removeAll(keepingCapacity: true)
   }
 
   /// The whole storage of a donated input, if this run is the only one that holds it; the input

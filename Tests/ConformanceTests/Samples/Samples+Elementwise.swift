@@ -82,10 +82,17 @@ extension Samples {
     Case(.ceil, .exact, any),
     Case(.round, .exact, any),
     Case(.relu, .exact, any, smooth: [away]),
+    Case(.wherePositive, .exact, away, any, smooth: [away, any], differentiates: [1]),
     Case(.softplus, .ulps(8), any, smooth: [any]),
     // 1 + erf cancels where x is negative.
     Case(.gelu, .scaled(8, scale: 3), any, smooth: [any], hasEdges: false),
     Case(.silu, .ulps(6), any, smooth: [any], hasEdges: false),
+    Case(.movingAverage, .exact, any, any, any, any, smooth: [any, any, any, any]),
+    Case(.movingSquare, .exact, any, any, any, any, smooth: [any, any, any, any]),
+    Case(.biasCorrection, .ulps(4), positive, any, smooth: [positive, any]),
+    Case(
+      .adamStep, .exact, any, any, positive, any, positive, positive,
+      smooth: [any, any, positive, any, positive, positive]),
   ]
 
   static let elementwise: [Sample] = cases.flatMap { $0.samples }

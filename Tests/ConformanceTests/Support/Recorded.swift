@@ -43,7 +43,7 @@ struct Recorded {
       return nil
     }
     if let problem { throw TensorError(.backend, operation: "test", problem, remedy: "Pass it as an input") }
-    self.graph = graph
+    self.graph = graph.flattened(isDifferentiable: false)
     self.scalars = scalars
   }
 }
