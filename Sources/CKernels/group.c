@@ -283,7 +283,7 @@ static void run_tile(tile_state *state) {
   int64_t active = 0;
   for (int i = 0; i < plan->step_count; i++) {
     if (plan->steps[i].constant) continue;
-    if (plan->prefetches) prefetch_next(state, active++);
+    if (plan->prefetches && plan->steps[i].passes) prefetch_next(state, active++);
     run_step(state, &plan->steps[i]);
   }
   for (int i = 0; i < group->store_count; i++) store(state, i);

@@ -35,6 +35,7 @@ typedef struct {
   cj_opcode opcode;
   bool spreads;   // every operand is one value: computed once, then filled in
   bool constant;  // the same in every tile
+  bool passes;    // goes over all elements of the tile
   uint8_t aux;
   uint16_t dst, a, b, c;
   int64_t masks[3];

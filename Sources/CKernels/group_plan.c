@@ -428,6 +428,8 @@ static void plan_steps(group_plan *plan) {
       step->masks[j] = uniform ? 0 : -1;
       step->spreads = step->spreads && uniform;
     }
+    const planned_register *longest = &plan->registers[instruction->op == CJ_REDUCE ? step->a : step->dst];
+    step->passes = !step->constant && !step->spreads && !longest->uniform && longest->extent == CJ_FULL;
   }
 }
 
@@ -478,7 +480,7 @@ static void choose_prefetches(group_plan *plan) {
     plan->prefetches = plan->prefetches || planned->prefetched;
   }
   int64_t active = 0;
-  for (int i = 0; i < plan->step_count; i++) active += !plan->steps[i].constant;
+  for (int i = 0; i < plan->step_count; i++) active += plan->steps[i].passes;
   plan->prefetched = plan->tile_rows * plan->tile_columns / cj_max64(1, active) + 1;
   plan->prefetches = plan->prefetches && active >= PREFETCH_STEPS && !plan->blocks;
 }
