@@ -14,6 +14,7 @@ typedef struct {
   char *accumulators;  // of the folds of this task, see fold_tile
   int64_t *loaded;     // the offset at which a repeating load was filled, and
   int64_t *filled;     // how many elements of it
+  int64_t *singles;    // the column of each register that is single in this tile
   int64_t coordinates[CJ_MAX_RANK];  // of the tile's first row
   int64_t rows, columns;             // of this tile
 } tile_state;
@@ -235,11 +236,48 @@ static int64_t step_count(const tile_state *state, const planned_step *step, con
   return to->extent == CJ_ROW ? whole_vectors(state->rows) : state->rows * state->columns;
 }
 
+// The column in which a single register differs from the rest.
+static int64_t single_column(const tile_state *state, const planned_step *step) {
+  if (step->opcode == CJ_SELECT) return state->singles[step->a];
+  const int64_t column = *(const int64_t *)state->registers[step->b] - step->first;
+  return column >= 0 && column < state->columns ? column : CJ_NO_COLUMN;
+}
+
+// Changes the column that differed in the tile before, and the one that does in this: the slot keeps the rest.
+static void run_single(const tile_state *state, const planned_step *step) {
+  static const uint8_t no = 0, yes = 1;
+  const int64_t bytes = cj_type_bytes(state->plan->registers[step->dst].type);
+  const bool selects = step->opcode == CJ_SELECT;
+  const char *rest = selects ? state->registers[step->c] : (const char *)&no;
+  char *dst = state->registers[step->dst];
+  int64_t *column = &state->singles[step->dst];
+  if (*column == CJ_UNFILLED) fill(bytes, state->plan->tile_columns, dst, rest);
+  else if (*column != CJ_NO_COLUMN) memcpy(dst + *column * bytes, rest, (size_t)bytes);
+  *column = single_column(state, step);
+  if (*column == CJ_NO_COLUMN) return;
+  const char *values = selects ? state->registers[step->b] : (const char *)&yes;
+  const int64_t place = selects ? *column & step->masks[1] : 0;
+  memcpy(dst + *column * bytes, values + place * bytes, (size_t)bytes);
+}
+
+// A sum of zeros and one value: no negative zero, as any sum that has another zero.
+static void add_single(const tile_state *state, const planned_step *step, cj_type type, void *dst) {
+  const int64_t column = state->singles[step->a];
+  const char *values = state->registers[step->a];
+  if (type == CJ_F64) *(double *)dst = column < 0 ? 0 : ((const double *)values)[column] + 0;
+  else *(float *)dst = column < 0 ? 0 : ((const float *)values)[column] + 0;
+}
+
 static void run_step(const tile_state *state, const planned_step *step) {
   const planned_register *to = &state->plan->registers[step->dst];
   void *dst = state->registers[step->dst];
   const void *a = state->registers[step->a], *b = state->registers[step->b], *c = state->registers[step->c];
   const int64_t count = step_count(state, step, to);
+  if (step->single) {
+    if (step->opcode == CJ_REDUCE) add_single(state, step, to->type, dst);
+    else run_single(state, step);
+    return;
+  }
   if (step->op) {
     step->op(count, dst, a, b, c, step->masks);
   } else if (step->convert) {
@@ -384,7 +422,7 @@ static task_layout lay_out(const group_plan *plan, int64_t fold_depth) {
   at.tables_at = at.accumulators_at;
   for (int i = 0; i < group->fold_count; i++)
     at.tables_at += in_lines(fold_depth * plan->column_count * cj_fold_bytes(&group->folds[i]));
-  at.bytes = at.tables_at + (group->register_count + 3 * group->load_count + group->store_count) * 8;
+  at.bytes = at.tables_at + (2 * group->register_count + 3 * group->load_count + group->store_count) * 8;
   return at;
 }
 
@@ -423,7 +461,9 @@ static void start_task(tile_state *state, const group_plan *plan, int64_t fold_d
   state->offsets = (int64_t *)(state->registers + group->register_count);
   state->loaded = state->offsets + group->load_count + group->store_count;
   state->filled = state->loaded + group->load_count;
+  state->singles = state->filled + group->load_count;
   for (int i = 0; i < group->load_count; i++) state->filled[i] = 0;
+  for (int i = 0; i < group->register_count; i++) state->singles[i] = CJ_UNFILLED;
   for (int i = 0; i < group->register_count; i++) {
     const planned_register *reg = &plan->registers[i];
     const int64_t slot = cj_max64(0, reg->slot);

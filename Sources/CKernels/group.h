@@ -35,10 +35,12 @@ typedef struct {
   cj_opcode opcode;
   bool spreads;   // every operand is one value: computed once, then filled in
   bool constant;  // the same in every tile
+  bool single;    // touches one column: see planned_register
   bool passes;    // goes over all elements of the tile
   uint8_t aux;
   uint16_t dst, a, b, c;
   int64_t masks[3];
+  int64_t first;  // of a single step that compares: the number of column 0
 } planned_step;
 
 typedef struct {
@@ -47,8 +49,10 @@ typedef struct {
   bool uniform;    // one value a tile, CJ_UNIFORM_BYTES of it
   bool constant;   // the same in every tile: made once a task
   bool whole;      // read where one value will not do: reduced or folded
+  bool single;     // one value at every column but one (a row is a tile): its slot is filled once a task
   bool permanent;  // the slot is not recycled
   bool stored;     // some store or fold takes it
+  uint16_t rest;   // that value's register, where it is not zero
   int32_t slot;    // among those of its kind; -1: the register is memory
   int32_t defined, last_use;  // instruction indices; loads are defined at -1
 } planned_register;
@@ -72,6 +76,9 @@ typedef struct {
   int64_t prefetched;                     // elements of the next tile asked for in each step
   char *partials;                         // of the folds: [fold][task][column]
 } group_plan;
+
+// No column of a register is single, and its slot has not been filled.
+enum { CJ_NO_COLUMN = -1, CJ_UNFILLED = -2 };
 
 // The plan lies in the calling thread's scratch.
 group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *workspace);

@@ -259,8 +259,8 @@ static void plan_loads(group_plan *plan, void *const *slots) {
     }
     if (planned->kind == ACCESS_DIRECT && must_copy(plan, i)) planned->kind = ACCESS_CONTIGUOUS;
     planned->repeats = planned->kind == ACCESS_ROWS && repeats(plan, access);
-    reg->constant =
-        planned->repeats && plan->tile_columns == plan->column_count && outer_strides_are_zero(group, access);
+    reg->constant = planned->repeats && plan->tile_columns == plan->column_count && !plan->blocks &&
+                    outer_strides_are_zero(group, access);
     reg->permanent = planned->repeats;
     if (planned->kind == ACCESS_DIRECT) reg->slot = -1;
   }
@@ -322,6 +322,36 @@ static void find_lives(group_plan *plan) {
   }
 }
 
+// The load behind an operand that is the number of the column, more or less; NULL: none.
+static const cj_access *column_number(const group_plan *plan, uint16_t reg) {
+  const cj_group *group = plan->group;
+  for (int i = 0; i < group->load_count; i++) {
+    const cj_access *load = &group->loads[i];
+    if (load->reg != reg) continue;
+    const bool counts = load->slot < 0 && load->extent == CJ_FULL && load->strides[group->rank - 1] == 1;
+    return counts && outer_strides_are_zero(group, load) ? load : NULL;
+  }
+  return NULL;
+}
+
+static bool is_zero(const cj_group *group, uint16_t reg) {
+  for (int i = 0; i < group->instruction_count; i++)
+    if (group->instructions[i].dst == reg)
+      return group->instructions[i].op == CJ_CONSTANT && group->instructions[i].immediate == 0;
+  return false;
+}
+
+// A column's number equals a row's value in one column at most (a label's, in a cross-entropy), and what is
+// selected by that differs from the rest there alone.
+static bool is_single(const group_plan *plan, const cj_instruction *instruction) {
+  const planned_register *registers = plan->registers, *dst = &registers[instruction->dst];
+  if (plan->blocks || plan->tile_rows > 1 || plan->tile_columns < plan->column_count) return false;
+  if (dst->stored || dst->slot == -1) return false;
+  if (instruction->op == CJ_EQUAL) return column_number(plan, instruction->a) && registers[instruction->b].uniform;
+  return instruction->op == CJ_SELECT && registers[instruction->a].single && registers[instruction->c].uniform &&
+         registers[instruction->c].constant;
+}
+
 // One value in, one value out.
 static void find_uniform(group_plan *plan) {
   const cj_group *group = plan->group;
@@ -338,7 +368,9 @@ static void find_uniform(group_plan *plan) {
     if (instruction->op == CJ_BROADCAST && plan->tile_rows == 1) uniform = true;
     dst->uniform = uniform && !dst->stored && !dst->whole;
     dst->constant = constant && (dst->uniform || (dst->extent == CJ_FULL && dst->slot != -1));
-    dst->permanent = dst->permanent || dst->constant;
+    dst->single = !dst->uniform && is_single(plan, instruction);
+    dst->rest = instruction->c;
+    dst->permanent = dst->permanent || dst->constant || dst->single;
   }
 }
 
@@ -429,7 +461,12 @@ static void plan_steps(group_plan *plan) {
       step->spreads = step->spreads && uniform;
     }
     const planned_register *longest = &plan->registers[instruction->op == CJ_REDUCE ? step->a : step->dst];
-    step->passes = !step->constant && !step->spreads && !longest->uniform && longest->extent == CJ_FULL;
+    step->single = plan->registers[step->dst].single ||
+                   (instruction->op == CJ_REDUCE && instruction->aux == CJ_SUM && longest->single &&
+                    is_zero(group, longest->rest));
+    if (step->single && step->opcode == CJ_EQUAL) step->first = column_number(plan, step->a)->offset;
+    step->passes = !step->single && !step->constant && !step->spreads && !longest->uniform &&
+                   longest->extent == CJ_FULL;
   }
 }
 

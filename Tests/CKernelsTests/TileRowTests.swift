@@ -132,5 +132,47 @@ extension CKernels {
         }
       }
     }
+
+    /// What a cross-entropy does with its labels: a column's number equals one in one column at most.
+    @Test func oneColumnDiffersFromTheRest() {
+      var draws = Draws(33)
+      atEveryLevel { level in
+        for shape in shapes {
+          let test = Case(shape: shape, dtype: CJ_FLOAT32)
+          let x: [Float] = values(test, &draws).values(Float.self)
+          let labels = (0..<test.rows).map { _ in Int64(draws.below(test.columns + 4) - 2) }
+          let row = strides(shape.dropLast()) + [0]
+          var slots = [
+            x.bytes(), labels.bytes(), [UInt8](repeating: 0, count: test.rows * 4),
+            [UInt8](repeating: 0, count: x.count * 4),
+          ]
+          runGroup(
+            shape,
+            loads: [
+              access(0, CJ_FLOAT32, 0, strides: strides(shape)),
+              access(-1, CJ_INT64, 1, offset: 1, strides: shape.dropLast().map { _ in 0 } + [1]),
+              access(1, CJ_INT64, 2, strides: row),
+            ],
+            stores: [
+              access(2, CJ_FLOAT32, 6, strides: row, extent: CJ_ROW),
+              access(3, CJ_FLOAT32, 10, strides: strides(shape)),
+            ],
+            registers: 11,
+            [
+              instruction(CJ_EQUAL, CJ_I64, 3, 1, 2), instruction(CJ_CONSTANT, CJ_F32, 4),
+              instruction(CJ_SELECT, CJ_F32, 5, 3, 0, 4),
+              instruction(CJ_REDUCE, CJ_F32, aux: Int(CJ_SUM.rawValue), 6, 5, extent: CJ_ROW),
+              instruction(CJ_CONSTANT, CJ_F32, 7, immediate: UInt64(Float(0.5).bitPattern)),
+              instruction(CJ_CONSTANT, CJ_F32, 8, immediate: UInt64(Float(-3).bitPattern)),
+              instruction(CJ_SELECT, CJ_F32, 9, 3, 8, 7), instruction(CJ_MULTIPLY, CJ_F32, 10, 9, 0),
+            ], slots: &slots)
+          let at = labels.map { Int($0) - 1 }  // columns are counted from 1
+          let picked = at.indices.map { at[$0] >= 0 && at[$0] < test.columns ? x[$0 * test.columns + at[$0]] + 0 : 0 }
+          let scaled = x.indices.map { x[$0] * ($0 % test.columns == at[$0 / test.columns] ? -3 : 0.5) }
+          #expect(slots[2] == picked.bytes(), "\(level) \(shape)")
+          #expect(slots[3] == scaled.bytes(), "\(level) \(shape)")
+        }
+      }
+    }
   }
 }
