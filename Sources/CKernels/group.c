@@ -231,7 +231,7 @@ static int64_t whole_vectors(int64_t count) { return cj_ceil_div(count, VECTOR_M
 // Elements that a step computes: in slots of single and row values more than are wanted, since the
 // last, partial vector of a loop is the slow one.
 static int64_t step_count(const tile_state *state, const planned_step *step, const planned_register *to) {
-  if (to->uniform) return VECTOR_MOST;
+  if (to->uniform) return step->uniform_count;
   if (step->spreads) return 1;
   return to->extent == CJ_ROW ? whole_vectors(state->rows) : state->rows * state->columns;
 }
@@ -280,6 +280,7 @@ static void run_step(const tile_state *state, const planned_step *step) {
   }
   if (step->op) {
     step->op(count, dst, a, b, c, step->masks);
+    if (to->uniform && count * cj_type_bytes(to->type) == CJ_UNIFORM_BYTES) return;
   } else if (step->convert) {
     step->convert(count, dst, a);
   } else if (step->opcode == CJ_REDUCE) {

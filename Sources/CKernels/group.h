@@ -40,6 +40,7 @@ typedef struct {
   uint8_t aux;
   uint16_t dst, a, b, c;
   int64_t masks[3];
+  int64_t uniform_count;  // elements where all registers are uniform: what the widest holds
   int64_t first;  // of a single step that compares: the number of column 0
 } planned_step;
 

@@ -162,9 +162,8 @@ static bool repeats(const group_plan *plan, const cj_access *access) {
 
 // Whether a load is one value in each tile.
 static bool is_uniform(const group_plan *plan, const cj_access *access) {
-  const bool outer = outer_strides_are_zero(plan->group, access);
-  if (access->extent == CJ_ROW) return outer;
-  return access->strides[plan->group->rank - 1] == 0 && (outer || plan->tile_rows == 1);
+  if (access->extent == CJ_FULL && access->strides[plan->group->rank - 1] != 0) return false;
+  return plan->tile_rows == 1 || outer_strides_are_zero(plan->group, access);
 }
 
 static void plan_access(group_plan *plan, const cj_access *access, void *const *slots,
@@ -358,7 +357,10 @@ static void find_uniform(group_plan *plan) {
   for (int i = 0; i < group->instruction_count; i++) {
     const cj_instruction *instruction = &group->instructions[i];
     planned_register *dst = &plan->registers[instruction->dst];
-    if (instruction->op == CJ_REDUCE) continue;
+    if (instruction->op == CJ_REDUCE) {
+      dst->uniform = plan->tile_rows == 1 && !dst->stored;
+      continue;
+    }
     const uint16_t operands[3] = {instruction->a, instruction->b, instruction->c};
     bool uniform = true, constant = true;
     for (int j = 0; j < operand_count(instruction->op); j++) {
@@ -372,6 +374,12 @@ static void find_uniform(group_plan *plan) {
     dst->rest = instruction->c;
     dst->permanent = dst->permanent || dst->constant || dst->single;
   }
+}
+
+// Whether a broadcast gives one value another name.
+static bool is_name(const group_plan *plan, const cj_instruction *instruction) {
+  return instruction->op == CJ_BROADCAST && plan->registers[instruction->a].uniform &&
+         plan->registers[instruction->dst].uniform;
 }
 
 typedef struct {
@@ -398,6 +406,9 @@ static void assign_small_slots(group_plan *plan) {
     reg->slot = reg->uniform ? plan->uniform_slots++ : plan->row_slots++;
     reg->permanent = true;
   }
+  for (int i = 0; i < plan->group->instruction_count; i++)
+    if (is_name(plan, &plan->group->instructions[i]))
+      plan->registers[plan->group->instructions[i].dst].slot = plan->registers[plan->group->instructions[i].a].slot;
 }
 
 // Slots are recycled after a register's last use; a result may take the slot of
@@ -440,7 +451,7 @@ static void plan_steps(group_plan *plan) {
   plan->step_count = 0;
   for (int i = 0; i < group->instruction_count; i++) {
     const cj_instruction *instruction = &group->instructions[i];
-    if (instruction->op == CJ_CONSTANT) continue;
+    if (instruction->op == CJ_CONSTANT || is_name(plan, instruction)) continue;
     planned_step *step = &plan->steps[plan->step_count++];
     const int count = operand_count(instruction->op);
     *step = (planned_step){.opcode = instruction->op,
@@ -455,11 +466,14 @@ static void plan_steps(group_plan *plan) {
     else step->op = level->ops[instruction->op][instruction->type];
     const uint16_t operands[3] = {step->a, step->b, step->c};
     step->spreads = instruction->op != CJ_REDUCE;
+    int64_t widest = cj_type_bytes(plan->registers[step->dst].type);
     for (int j = 0; j < 3; j++) {
       const bool uniform = plan->registers[operands[j]].uniform;
+      widest = cj_max64(widest, cj_type_bytes(plan->registers[operands[j]].type));
       step->masks[j] = uniform ? 0 : -1;
       step->spreads = step->spreads && uniform;
     }
+    step->uniform_count = CJ_UNIFORM_BYTES / widest;
     const planned_register *longest = &plan->registers[instruction->op == CJ_REDUCE ? step->a : step->dst];
     step->single = plan->registers[step->dst].single ||
                    (instruction->op == CJ_REDUCE && instruction->aux == CJ_SUM && longest->single &&
