@@ -268,24 +268,29 @@ static void add_single(const tile_state *state, const planned_step *step, cj_typ
   else *(float *)dst = column < 0 ? 0 : ((const float *)values)[column] + 0;
 }
 
+static void run_reduction(const tile_state *state, const planned_step *step, cj_type type, void *dst) {
+  const cj_dtype dtype = type == CJ_F64 ? CJ_FLOAT64 : CJ_FLOAT32;
+  const void *a = state->registers[step->a], *b = state->registers[step->b];
+  if (step->single) add_single(state, step, type, dst);
+  else if (step->multiplies) cj_sum_products_each_row(state->level, dtype, state->rows, state->columns, a, b, dst);
+  else cj_reduce_each_row(state->level, (cj_reduction)step->aux, dtype, state->rows, state->columns, a, dst);
+}
+
 static void run_step(const tile_state *state, const planned_step *step) {
   const planned_register *to = &state->plan->registers[step->dst];
   void *dst = state->registers[step->dst];
   const void *a = state->registers[step->a], *b = state->registers[step->b], *c = state->registers[step->c];
   const int64_t count = step_count(state, step, to);
-  if (step->single) {
-    if (step->opcode == CJ_REDUCE) add_single(state, step, to->type, dst);
-    else run_single(state, step);
+  if (step->opcode == CJ_REDUCE) {
+    run_reduction(state, step, to->type, dst);
+  } else if (step->single) {
+    run_single(state, step);
     return;
-  }
-  if (step->op) {
+  } else if (step->op) {
     step->op(count, dst, a, b, c, step->masks);
     if (to->uniform && count * cj_type_bytes(to->type) == CJ_UNIFORM_BYTES) return;
   } else if (step->convert) {
     step->convert(count, dst, a);
-  } else if (step->opcode == CJ_REDUCE) {
-    cj_reduce_each_row(state->level, (cj_reduction)step->aux, to->type == CJ_F64 ? CJ_FLOAT64 : CJ_FLOAT32, state->rows,
-                       state->columns, a, dst);
   } else if (to->uniform || step->spreads) {
     memcpy(dst, a, (size_t)cj_type_bytes(to->type));
   } else {

@@ -36,6 +36,7 @@ typedef struct {
   bool spreads;   // every operand is one value: computed once, then filled in
   bool constant;  // the same in every tile
   bool single;    // touches one column: see planned_register
+  bool multiplies;  // a sum of a * b
   bool passes;    // goes over all elements of the tile
   uint8_t aux;
   uint16_t dst, a, b, c;
@@ -52,9 +53,12 @@ typedef struct {
   bool whole;      // read where one value will not do: reduced or folded
   bool single;     // one value at every column but one (a row is a tile): its slot is filled once a task
   bool permanent;  // the slot is not recycled
+  bool unmade;     // a product that the sum over it makes by itself
   bool stored;     // some store or fold takes it
   uint16_t rest;   // that value's register, where it is not zero
+  int32_t product;  // the multiplication of which the register, a sum, is the only reader; -1: none
   int32_t slot;    // among those of its kind; -1: the register is memory
+  int32_t uses;  // by instructions
   int32_t defined, last_use;  // instruction indices; loads are defined at -1
 } planned_register;
 

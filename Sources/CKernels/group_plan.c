@@ -290,10 +290,37 @@ static void plan_accesses(group_plan *plan, void *const *slots) {
 
 enum { SLOT_UNSET = -2 };
 
+static bool is_stored(const cj_group *group, uint16_t reg) {
+  for (int i = 0; i < group->store_count; i++)
+    if (group->stores[i].reg == reg) return true;
+  for (int i = 0; i < group->fold_count; i++)
+    if (group->folds[i].reg == reg) return true;
+  return false;
+}
+
+static bool is_broadcast(const group_plan *plan, uint16_t reg) {
+  const int32_t defined = plan->registers[reg].defined;
+  return defined >= 0 && plan->group->instructions[defined].op == CJ_BROADCAST;
+}
+
+// A sum over a product that nobody else reads may multiply as it goes: what it multiplies lives until then.
+static void find_product(group_plan *plan, int index) {
+  const cj_group *group = plan->group;
+  const cj_instruction *sum = &group->instructions[index];
+  if (sum->op != CJ_REDUCE || sum->aux != CJ_SUM) return;
+  const planned_register *operand = &plan->registers[sum->a];
+  if (operand->defined < 0 || operand->uses > 1 || is_stored(group, sum->a)) return;
+  const cj_instruction *product = &group->instructions[operand->defined];
+  if (product->op != CJ_MULTIPLY || is_broadcast(plan, product->a) || is_broadcast(plan, product->b)) return;
+  plan->registers[sum->dst].product = operand->defined;
+  plan->registers[product->a].last_use = (int32_t)cj_max64(plan->registers[product->a].last_use, index);
+  plan->registers[product->b].last_use = (int32_t)cj_max64(plan->registers[product->b].last_use, index);
+}
+
 static void find_lives(group_plan *plan) {
   const cj_group *group = plan->group;
   for (int i = 0; i < group->register_count; i++)
-    plan->registers[i] = (planned_register){.slot = SLOT_UNSET, .defined = -1, .last_use = -1};
+    plan->registers[i] = (planned_register){.slot = SLOT_UNSET, .defined = -1, .last_use = -1, .product = -1};
   for (int i = 0; i < group->load_count; i++) {
     const cj_access *load = &group->loads[i];
     planned_register *reg = &plan->registers[load->reg];
@@ -309,10 +336,13 @@ static void find_lives(group_plan *plan) {
     dst->last_use = i;
     dst->permanent = instruction->op == CJ_CONSTANT;
     const uint16_t operands[3] = {instruction->a, instruction->b, instruction->c};
-    for (int j = 0; j < operand_count(instruction->op); j++)
+    for (int j = 0; j < operand_count(instruction->op); j++) {
       plan->registers[operands[j]].last_use = i;
+      plan->registers[operands[j]].uses++;
+    }
     if (instruction->op == CJ_REDUCE) plan->registers[instruction->a].whole = true;
   }
+  for (int i = 0; i < group->instruction_count; i++) find_product(plan, i);
   // What is stored lives to the end of the tile.
   for (int i = 0; i < group->store_count; i++) plan->registers[group->stores[i].reg].stored = true;
   for (int i = 0; i < group->fold_count; i++) {
@@ -351,6 +381,14 @@ static bool is_single(const group_plan *plan, const cj_instruction *instruction)
          registers[instruction->c].constant;
 }
 
+// Whether a sum is made from the operands of the product under it.
+static bool multiplies(const group_plan *plan, const planned_register *sum) {
+  if (sum->product < 0) return false;
+  const cj_instruction *product = &plan->group->instructions[sum->product];
+  return !plan->registers[product->a].uniform && !plan->registers[product->b].uniform &&
+         !plan->registers[product->dst].constant;
+}
+
 // One value in, one value out.
 static void find_uniform(group_plan *plan) {
   const cj_group *group = plan->group;
@@ -359,6 +397,7 @@ static void find_uniform(group_plan *plan) {
     planned_register *dst = &plan->registers[instruction->dst];
     if (instruction->op == CJ_REDUCE) {
       dst->uniform = plan->tile_rows == 1 && !dst->stored;
+      plan->registers[instruction->a].unmade = multiplies(plan, dst);
       continue;
     }
     const uint16_t operands[3] = {instruction->a, instruction->b, instruction->c};
@@ -429,9 +468,10 @@ static int32_t assign_slots(group_plan *plan, int32_t *free_slots) {
   for (int i = 0; i < group->instruction_count; i++) {
     const cj_instruction *instruction = &group->instructions[i];
     planned_register *dst = &plan->registers[instruction->dst];
-    if (dst->permanent && dst->extent == CJ_FULL && !dst->uniform) continue;
-    const uint16_t operands[3] = {instruction->a, instruction->b, instruction->c};
-    const int count = operand_count(instruction->op);
+    if (dst->unmade || (dst->permanent && dst->extent == CJ_FULL && !dst->uniform)) continue;
+    const cj_instruction *reads = multiplies(plan, dst) ? &group->instructions[dst->product] : instruction;
+    const uint16_t operands[3] = {reads->a, reads->b, reads->c};
+    const int count = operand_count(reads->op);
     for (int pass = 0; pass < 2; pass++) {
       for (int j = 0; j < count; j++) {
         planned_register *operand = &plan->registers[operands[j]];
@@ -451,22 +491,26 @@ static void plan_steps(group_plan *plan) {
   plan->step_count = 0;
   for (int i = 0; i < group->instruction_count; i++) {
     const cj_instruction *instruction = &group->instructions[i];
-    if (instruction->op == CJ_CONSTANT || is_name(plan, instruction)) continue;
+    const planned_register *to = &plan->registers[instruction->dst];
+    if (instruction->op == CJ_CONSTANT || to->unmade || is_name(plan, instruction)) continue;
     planned_step *step = &plan->steps[plan->step_count++];
-    const int count = operand_count(instruction->op);
+    const bool products = multiplies(plan, to);
+    const cj_instruction *reads = products ? &group->instructions[to->product] : instruction;
+    const int count = operand_count(reads->op);
     *step = (planned_step){.opcode = instruction->op,
                            .aux = instruction->aux,
-                           .constant = plan->registers[instruction->dst].constant,
+                           .constant = to->constant,
+                           .multiplies = products,
                            .dst = instruction->dst,
-                           .a = instruction->a,
-                           .b = count < 2 ? instruction->a : instruction->b,
-                           .c = count < 3 ? instruction->a : instruction->c};
+                           .a = reads->a,
+                           .b = count < 2 ? reads->a : reads->b,
+                           .c = count < 3 ? reads->a : reads->c};
     if (instruction->op == CJ_CAST) step->convert = level->cast[instruction->aux][instruction->type];
     else if (instruction->op == CJ_ROUND) step->convert = level->round[instruction->aux];
     else step->op = level->ops[instruction->op][instruction->type];
     const uint16_t operands[3] = {step->a, step->b, step->c};
     step->spreads = instruction->op != CJ_REDUCE;
-    int64_t widest = cj_type_bytes(plan->registers[step->dst].type);
+    int64_t widest = cj_type_bytes(to->type);
     for (int j = 0; j < 3; j++) {
       const bool uniform = plan->registers[operands[j]].uniform;
       widest = cj_max64(widest, cj_type_bytes(plan->registers[operands[j]].type));
@@ -474,9 +518,9 @@ static void plan_steps(group_plan *plan) {
       step->spreads = step->spreads && uniform;
     }
     step->uniform_count = CJ_UNIFORM_BYTES / widest;
-    const planned_register *longest = &plan->registers[instruction->op == CJ_REDUCE ? step->a : step->dst];
-    step->single = plan->registers[step->dst].single ||
-                   (instruction->op == CJ_REDUCE && instruction->aux == CJ_SUM && longest->single &&
+    const planned_register *longest = instruction->op == CJ_REDUCE ? &plan->registers[step->a] : to;
+    step->single = to->single ||
+                   (instruction->op == CJ_REDUCE && instruction->aux == CJ_SUM && !products && longest->single &&
                     is_zero(group, longest->rest));
     if (step->single && step->opcode == CJ_EQUAL) step->first = column_number(plan, step->a)->offset;
     step->passes = !step->single && !step->constant && !step->spreads && !longest->uniform &&

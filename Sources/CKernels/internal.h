@@ -24,6 +24,9 @@ typedef void (*cj_tile_convert)(int64_t n, void *dst, const void *src);
 // Each of `rows` lines of n values (at most the row block), line_stride apart, to one value.
 typedef void (*cj_reduce_rows)(cj_reduction op, int64_t rows, int64_t n, int64_t line_stride,
                                const void *in, void *out);
+// The sum of each line's values times those of another.
+typedef void (*cj_sum_products)(int64_t rows, int64_t n, int64_t line_stride, const void *in, const void *times,
+                                void *out);
 // rows x columns combined into out's columns, row by row; `first`: the first row starts them.
 // `readable` values may be read from `in` on.
 typedef void (*cj_fold_columns)(cj_reduction op, int64_t rows, int64_t columns, int64_t row_stride,
@@ -40,6 +43,7 @@ typedef struct cj_level {
   const cj_gemm_kernels *gemm_pairs;            // of bfloat16, if the machine has dot products; may be NULL
   void (*stream)(int64_t bytes, void *dst, const void *src);  // past the caches
   cj_reduce_rows reduce_rows_f32, reduce_rows_f64;
+  cj_sum_products sum_products_f32, sum_products_f64;
   cj_fold_columns fold_columns_f32, fold_columns_f64;
   // Philox words of blocks first..<first + count, four a block.
   void (*philox)(uint64_t key, uint64_t stream, uint64_t first, int64_t count, uint32_t *words);
@@ -64,6 +68,9 @@ enum { CJ_LEAF_COLUMNS = 16 };
 // Each row of n float32 or float64 values to one, by the tree of cj_reduce.
 void cj_reduce_each_row(const cj_level *level, cj_reduction op, cj_dtype dtype, int64_t rows, int64_t n,
                         const void *in, void *out);
+// The same for the sums of rows times others: the bits of both steps apart.
+void cj_sum_products_each_row(const cj_level *level, cj_dtype dtype, int64_t rows, int64_t n, const void *in,
+                              const void *times, void *out);
 // a[i] = op(a[i], b[i]) for accumulators.
 void cj_combine(cj_reduction op, cj_dtype dtype, int64_t count, void *a, const void *b);
 // That tree above `count` accumulators of `columns` values, `stride` bytes apart; it ends in the first.

@@ -60,17 +60,23 @@ INLINE VEC NAME(load_part)(cj_reduction op, const LANE *in, int64_t count, bool 
   return values;
 }
 
-INLINE LANE NAME(reduce_row)(cj_reduction op, int64_t n, const LANE *in, int64_t readable) {
+// Values of a row, or of its product with another.
+INLINE VEC NAME(values_at)(const LANE *in, const LANE *times, int64_t i) {
+  const VEC values = LOAD(VEC, in + i);
+  return times ? values * LOAD(VEC, times + i) : values;
+}
+
+INLINE LANE NAME(reduce_row)(cj_reduction op, int64_t n, const LANE *in, const LANE *times, int64_t readable) {
   VEC total = (VEC)NAME(identity)(op);
   int64_t i = 0;
   if (n >= CHAINS * COUNT) {
     VEC sums[CHAINS];
 #pragma clang loop unroll(full)
-    for (int j = 0; j < CHAINS; j++) sums[j] = LOAD(VEC, in + j * COUNT);
+    for (int j = 0; j < CHAINS; j++) sums[j] = NAME(values_at)(in, times, j * COUNT);
     for (i = CHAINS * COUNT; i + CHAINS * COUNT <= n; i += CHAINS * COUNT) {
 #pragma clang loop unroll(full)
       for (int j = 0; j < CHAINS; j++)
-        sums[j] = NAME(combine)(op, sums[j], LOAD(VEC, in + i + j * COUNT));
+        sums[j] = NAME(combine)(op, sums[j], NAME(values_at)(in, times, i + j * COUNT));
     }
 #pragma clang loop unroll(full)
     for (int half = CHAINS / 2; half > 0; half /= 2)
@@ -78,26 +84,35 @@ INLINE LANE NAME(reduce_row)(cj_reduction op, int64_t n, const LANE *in, int64_t
       for (int j = 0; j < half; j++) sums[j] = NAME(combine)(op, sums[j], sums[j + half]);
     total = sums[0];
   }
-  for (; i + COUNT <= n; i += COUNT) total = NAME(combine)(op, total, LOAD(VEC, in + i));
-  if (i < n)
-    total = NAME(combine)(op, total, NAME(load_part)(op, in + i, n - i, i + COUNT <= readable));
+  for (; i + COUNT <= n; i += COUNT) total = NAME(combine)(op, total, NAME(values_at)(in, times, i));
+  if (i < n) {
+    const bool whole = i + COUNT <= readable;
+    VEC part = NAME(load_part)(op, in + i, n - i, whole);
+    if (times) part *= NAME(load_part)(CJ_PRODUCT, times + i, n - i, whole);
+    total = NAME(combine)(op, total, part);
+  }
   return NAME(combine_lanes)(op, total);
 }
 
 INLINE void NAME(rows_of)(cj_reduction op, int64_t rows, int64_t n, int64_t stride, const LANE *in,
-                          LANE *out) {
+                          const LANE *times, LANE *out) {
   for (int64_t row = 0; row < rows; row++) 
-    out[row] = NAME(reduce_row)(op, n, in + row * stride, (rows - row - 1) * stride + n);
+    out[row] = NAME(reduce_row)(op, n, in + row * stride, times ? times + row * stride : NULL,
+                                (rows - row - 1) * stride + n);
 }
 
 static void NAME(reduce_rows)(cj_reduction op, int64_t rows, int64_t n, int64_t stride,
                               const void *in, void *out) {
   switch (op) {
-    case CJ_SUM: NAME(rows_of)(CJ_SUM, rows, n, stride, in, out); break;
-    case CJ_PRODUCT: NAME(rows_of)(CJ_PRODUCT, rows, n, stride, in, out); break;
-    case CJ_MAX: NAME(rows_of)(CJ_MAX, rows, n, stride, in, out); break;
-    case CJ_MIN: NAME(rows_of)(CJ_MIN, rows, n, stride, in, out); break;
+    case CJ_SUM: NAME(rows_of)(CJ_SUM, rows, n, stride, in, NULL, out); break;
+    case CJ_PRODUCT: NAME(rows_of)(CJ_PRODUCT, rows, n, stride, in, NULL, out); break;
+    case CJ_MAX: NAME(rows_of)(CJ_MAX, rows, n, stride, in, NULL, out); break;
+    case CJ_MIN: NAME(rows_of)(CJ_MIN, rows, n, stride, in, NULL, out); break;
   }
+}
+
+static void NAME(sum_products)(int64_t rows, int64_t n, int64_t stride, const void *in, const void *times, void *out) {
+  NAME(rows_of)(CJ_SUM, rows, n, stride, in, times, out);
 }
 
 // Rows added to the sums in `out`, each column in the order of rows; `first`: the first row

@@ -30,6 +30,7 @@ struct reduction {
   int64_t spans, chunks, outer_per_task;
   leaf_function reduce_leaf;
   const char *in;
+  const char *times;  // of leaf_products: what the values are multiplied by
   char *out;
   char *partials;     // [outer, spans, inner] when spans > 1
   const cj_level *level;
@@ -51,6 +52,14 @@ static void leaf_floats(const reduction *job, cj_dtype dtype, int64_t rows, int6
 static void leaf_direct(const reduction *job, int64_t rows, int64_t columns, int64_t readable,
                         const char *in, void *out) {
   leaf_floats(job, job->dtype, rows, columns, job->inner, readable, in, out);
+}
+
+static void leaf_products(const reduction *job, int64_t rows, int64_t columns, int64_t readable,
+                          const char *in, void *out) {
+  (void)columns, (void)readable;
+  const cj_level *level = job->level;
+  (job->dtype == CJ_FLOAT64 ? level->sum_products_f64 : level->sum_products_f32)(
+      1, rows, 0, in, job->times + (in - job->in), out);
 }
 
 static void leaf_halves(const reduction *job, int64_t rows, int64_t columns, int64_t readable,
@@ -174,17 +183,32 @@ void cj_combine_tree(cj_reduction op, cj_dtype dtype, int64_t count, int64_t col
   cj_combine(op, dtype, columns, sums, right);
 }
 
+// Rows longer than a leaf: a tree over each.
+static void reduce_long_rows(reduction *job, int64_t rows, int64_t n, char *out) {
+  const int64_t bytes = cj_dtype_bytes(job->dtype);
+  for (int64_t row = 0; row < rows; row++) reduce_node(job, n, 1, n, job->in + row * n * bytes, out + row * bytes);
+}
+
 void cj_reduce_each_row(const cj_level *level, cj_reduction op, cj_dtype dtype, int64_t rows, int64_t n,
                         const void *in, void *out) {
   if (n <= LEAF_ROW) {
     (dtype == CJ_FLOAT64 ? level->reduce_rows_f64 : level->reduce_rows_f32)(op, rows, n, n, in, out);
     return;
   }
-  const reduction job = {.op = op, .dtype = dtype, .partial = dtype, .inner = 1, .leaf = LEAF_ROW,
-                         .reduce_leaf = leaf_direct, .level = level};
-  const int64_t bytes = cj_dtype_bytes(dtype);
-  for (int64_t row = 0; row < rows; row++)
-    reduce_node(&job, n, 1, n, (const char *)in + row * n * bytes, (char *)out + row * bytes);
+  reduction job = {.op = op, .dtype = dtype, .partial = dtype, .inner = 1, .leaf = LEAF_ROW,
+                   .reduce_leaf = leaf_direct, .in = in, .level = level};
+  reduce_long_rows(&job, rows, n, out);
+}
+
+void cj_sum_products_each_row(const cj_level *level, cj_dtype dtype, int64_t rows, int64_t n, const void *in,
+                              const void *times, void *out) {
+  if (n <= LEAF_ROW) {
+    (dtype == CJ_FLOAT64 ? level->sum_products_f64 : level->sum_products_f32)(rows, n, n, in, times, out);
+    return;
+  }
+  reduction job = {.op = CJ_SUM, .dtype = dtype, .partial = dtype, .inner = 1, .leaf = LEAF_ROW,
+                   .reduce_leaf = leaf_products, .in = in, .times = times, .level = level};
+  reduce_long_rows(&job, rows, n, out);
 }
 
 static void write_result(const reduction *job, int64_t position, int64_t columns, const void *sums) {
