@@ -53,6 +53,7 @@ typedef struct {
   bool whole;      // read where one value will not do: reduced or folded
   bool single;     // one value at every column but one (a row is a tile): its slot is filled once a task
   bool permanent;  // the slot is not recycled
+  bool streamed;   // written past the caches as it is made
   bool unmade;     // a product that the sum over it makes by itself
   bool stored;     // some store or fold takes it
   uint16_t rest;   // that value's register, where it is not zero

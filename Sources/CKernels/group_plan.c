@@ -265,6 +265,30 @@ static void plan_loads(group_plan *plan, void *const *slots) {
   }
 }
 
+// Whether the instruction that makes a result writes it past the caches: nobody reads it again, and tiles
+// begin with a line.
+static bool may_stream_directly(const group_plan *plan, int store) {
+  const cj_group *group = plan->group;
+  const cj_access *access = &group->stores[store];
+  const planned_register *reg = &plan->registers[access->reg];
+  if (!may_write_directly(plan, store) || reg->whole || reg->last_use > reg->defined) return false;
+  if (!is_dense(group, access)) return false;
+  const uintptr_t first = (uintptr_t)plan->stores[store].base + (uintptr_t)access->offset * 4;
+  return reg->type == CJ_F32 && plan->level->streamed[group->instructions[reg->defined].op] &&
+         (first | (uintptr_t)plan->column_count * 4 | (uintptr_t)plan->tile_columns * 4) % CJ_LINE_BYTES == 0;
+}
+
+// A store of a run of memory.
+static void plan_run(group_plan *plan, int store, bool streams) {
+  planned_access *planned = &plan->stores[store];
+  planned_register *reg = &plan->registers[plan->group->stores[store].reg];
+  streams = streams && plan->group->stores[store].extent == CJ_FULL && !is_in_place(plan, store);
+  plan->streams = plan->streams || streams;
+  reg->streamed = streams && may_stream_directly(plan, store);
+  if (reg->streamed || (!streams && may_write_directly(plan, store))) reg->slot = -1;
+  else planned->kind = streams ? ACCESS_STREAM : ACCESS_CONTIGUOUS;
+}
+
 static void plan_accesses(group_plan *plan, void *const *slots) {
   const cj_group *group = plan->group;
   const bool streams = stored_bytes(group) >= STREAM_BYTES;
@@ -272,18 +296,8 @@ static void plan_accesses(group_plan *plan, void *const *slots) {
   for (int i = 0; i < group->store_count; i++)
     plan_access(plan, &group->stores[i], slots, plan->level->store, &plan->stores[i]);
   plan_loads(plan, slots);
-  for (int i = 0; i < group->store_count; i++) {
-    planned_access *planned = &plan->stores[i];
-    if (planned->kind != ACCESS_DIRECT) continue;
-    if (streams && group->stores[i].extent == CJ_FULL && !is_in_place(plan, i)) {
-      planned->kind = ACCESS_STREAM;
-      plan->streams = true;
-    } else if (may_write_directly(plan, i)) {
-      plan->registers[group->stores[i].reg].slot = -1;
-    } else {
-      planned->kind = ACCESS_CONTIGUOUS;
-    }
-  }
+  for (int i = 0; i < group->store_count; i++)
+    if (plan->stores[i].kind == ACCESS_DIRECT) plan_run(plan, i, streams);
 }
 
 // ---------------------------------------------------------------- registers
@@ -507,6 +521,7 @@ static void plan_steps(group_plan *plan) {
                            .c = count < 3 ? reads->a : reads->c};
     if (instruction->op == CJ_CAST) step->convert = level->cast[instruction->aux][instruction->type];
     else if (instruction->op == CJ_ROUND) step->convert = level->round[instruction->aux];
+    else if (to->streamed) step->op = level->streamed[instruction->op];
     else step->op = level->ops[instruction->op][instruction->type];
     const uint16_t operands[3] = {step->a, step->b, step->c};
     step->spreads = instruction->op != CJ_REDUCE;

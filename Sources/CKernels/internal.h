@@ -16,7 +16,7 @@ enum { CJ_TYPE_COUNT = 5, CJ_DTYPE_COUNT = 10 };
 // dst may be the same memory as an operand. Any alignment, any n.
 typedef void (*cj_tile_op)(int64_t n, void *dst, const void *a, const void *b, const void *c,
                            const int64_t *masks);
-enum { CJ_UNIFORM_BYTES = 128 };
+enum { CJ_UNIFORM_BYTES = 128, CJ_LINE_BYTES = 64 };
 // dst[i] = converted src[i].
 typedef void (*cj_tile_convert)(int64_t n, void *dst, const void *src);
 
@@ -35,6 +35,7 @@ typedef void (*cj_fold_columns)(cj_reduction op, int64_t rows, int64_t columns, 
 typedef struct cj_level {
   const char *name;
   cj_tile_op ops[CJ_OPCODE_COUNT][CJ_TYPE_COUNT];
+  cj_tile_op streamed[CJ_OPCODE_COUNT];  // of float32, past the caches: dst aligned to CJ_LINE_BYTES; may be NULL
   cj_tile_convert cast[CJ_TYPE_COUNT][CJ_TYPE_COUNT];  // [from][to]
   cj_tile_convert load[CJ_DTYPE_COUNT];   // memory to compute type
   cj_tile_convert store[CJ_DTYPE_COUNT];  // compute type to memory

@@ -43,6 +43,7 @@ typedef nl mask_f64;
 const cj_level LEVEL_TABLE = {
     .name = LEVEL_NAME,
     .ops = TILE_TABLE,
+    .streamed = STREAM_TABLE,
     .cast = CAST_TABLE,
     .load = LOAD_TABLE,
     .store = STORE_TABLE,

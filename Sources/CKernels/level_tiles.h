@@ -7,6 +7,9 @@
 // all operands are read alike, and from block to block pointers move by their mask.
 #define BLOCKS(V) ((int64_t)(CJ_UNIFORM_BYTES / sizeof(V)))
 
+// How whole vectors of a block are written.
+#define PUT STORE
+
 #define TILE1(name, DT, DV, AT, AV, expression)                                                     \
   static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc,            \
                    const int64_t *masks) {                                                          \
@@ -19,7 +22,7 @@
     for (; i + BLOCKS(AV) * COUNT <= n; i += BLOCKS(AV) * COUNT, ap += BLOCKS(AV) * COUNT & am) {   \
       _Pragma("clang loop unroll_count(2)") for (int64_t j = 0; j < BLOCKS(AV) * COUNT; j += COUNT) { \
         AV a = LOAD(AV, ap + j);                                                                    \
-        STORE(d + i + j, ((DV)(expression)));                                                       \
+        PUT(d + i + j, ((DV)(expression)));                                                       \
       }                                                                                             \
     }                                                                                               \
     for (; i + COUNT <= n; i += COUNT, ap += COUNT & am) {                                          \
@@ -44,7 +47,7 @@
     (void)pb, (void)pc;                                                                             \
     _Pragma("clang loop unroll_count(2)") for (; i + COUNT <= n; i += COUNT, ap += step) {          \
       V a = LOAD(V, ap);                                                                            \
-      STORE(d + i, ((V)(expression)));                                                              \
+      PUT(d + i, ((V)(expression)));                                                                \
     }                                                                                               \
     if (i < n) {                                                                                    \
       V a = LOAD_SOME(V, ap, (n - i) * (int64_t)sizeof(T));                                         \
@@ -64,7 +67,7 @@
     for (; i + BLOCKS(AV) * COUNT <= n; i += BLOCKS(AV) * COUNT) {                                  \
       _Pragma("clang loop unroll(full)") for (int64_t j = 0; j < BLOCKS(AV) * COUNT; j += COUNT) {  \
         AV a = LOAD(AV, ap + j), b = LOAD(AV, bp + j);                                              \
-        STORE(d + i + j, ((DV)(expression)));                                                       \
+        PUT(d + i + j, ((DV)(expression)));                                                       \
       }                                                                                             \
       ap += BLOCKS(AV) * COUNT & am, bp += BLOCKS(AV) * COUNT & bm;                                 \
     }                                                                                               \
@@ -92,7 +95,7 @@
       _Pragma("clang loop unroll(full)") for (int64_t j = 0; j < BLOCKS(V) * COUNT; j += COUNT) {   \
         AV a = LOAD(AV, ap + j);                                                                    \
         V b = LOAD(V, bp + j), c = LOAD(V, cp + j);                                                 \
-        STORE(d + i + j, ((V)(expression)));                                                        \
+        PUT(d + i + j, ((V)(expression)));                                                        \
       }                                                                                             \
       ap += BLOCKS(V) * COUNT & am, bp += BLOCKS(V) * COUNT & bm, cp += BLOCKS(V) * COUNT & cm;     \
     }                                                                                               \
@@ -177,15 +180,18 @@ TILE3(select_i32, int32_t, vi, int8_t, vb, CONVERT(a, vi) != 0 ? b : c)
 TILE3(select_i64, int64_t, nl, int8_t, nb, CONVERT(a, nl) != 0 ? b : c)
 TILE3(select_b8, uint8_t, vc, uint8_t, vc, a != 0 ? b : c)
 
-FUNCTION1(exp_f32, float, vf, exp_f(a))
-FUNCTION1(expm1_f32, float, vf, expm1_f(a))
-FUNCTION1(log_f32, float, vf, log_f(a))
-FUNCTION1(log1p_f32, float, vf, log1p_f(a))
-FUNCTION1(sin_f32, float, vf, sin_f(a))
-FUNCTION1(cos_f32, float, vf, cos_f(a))
-FUNCTION1(tanh_f32, float, vf, tanh_f(a))
-FUNCTION1(erf_f32, float, vf, erf_f(a))
-FUNCTION1(sigmoid_f32, float, vf, sigmoid_f(a))
+#define FUNCTION_TILES(x)                         \
+  FUNCTION1(exp_##x, float, vf, exp_f(a))         \
+  FUNCTION1(expm1_##x, float, vf, expm1_f(a))     \
+  FUNCTION1(log_##x, float, vf, log_f(a))         \
+  FUNCTION1(log1p_##x, float, vf, log1p_f(a))     \
+  FUNCTION1(sin_##x, float, vf, sin_f(a))         \
+  FUNCTION1(cos_##x, float, vf, cos_f(a))         \
+  FUNCTION1(tanh_##x, float, vf, tanh_f(a))       \
+  FUNCTION1(erf_##x, float, vf, erf_f(a))         \
+  FUNCTION1(sigmoid_##x, float, vf, sigmoid_f(a))
+
+FUNCTION_TILES(f32)
 TILE2(power_f32, float, vf, float, vf, pow_f(a, b))
 TILE2(remainder_f32, float, vf, float, vf, remainder_f(a, b))
 
@@ -249,6 +255,20 @@ TILE2(or_b8, uint8_t, vc, uint8_t, vc, a | b)
 TILE2(xor_b8, uint8_t, vc, uint8_t, vc, a ^ b)
 TILE1(not_b8, uint8_t, vc, uint8_t, vc, a ^ 1)
 
+// ---------------------------------------------------------------- past the caches
+// float32 once more, where dst is aligned and not read soon: written without being read first, and
+// without driving out what is.
+
+#undef PUT
+#define PUT(pointer, vector)                                           \
+  ({                                                                   \
+    __typeof__(vector) put_ = vector;                                  \
+    __builtin_nontemporal_store(put_, (__typeof__(vector) *)(pointer)); \
+  })
+FLOAT_TILES(f32_streamed, float, vf, vb)
+FUNCTION_TILES(f32_streamed)
+TILE3(select_f32_streamed, float, vf, int8_t, vb, CONVERT(a, vi) != 0 ? b : c)
+
 #define FLOAT_TABLE(op, name) \
   [op] = {[CJ_F32] = name##_f32, [CJ_F64] = name##_f64}
 #define NUMBER_TABLE(op, name)                             \
@@ -305,4 +325,18 @@ TILE1(not_b8, uint8_t, vc, uint8_t, vc, a ^ 1)
     LOGIC_TABLE(CJ_XOR, xor),                              \
     LOGIC_TABLE(CJ_NOT, not),                              \
     ORDER_TABLE(CJ_SELECT, select, select_b8),             \
+  }
+
+#define STREAM_TABLE                                                                                         \
+  {                                                                                                          \
+    [CJ_ADD] = add_f32_streamed, [CJ_SUBTRACT] = subtract_f32_streamed, [CJ_MULTIPLY] = multiply_f32_streamed, \
+    [CJ_DIVIDE] = divide_f32_streamed, [CJ_MULTIPLY_ADD] = multiply_add_f32_streamed,                        \
+    [CJ_FLOOR_DIVIDE] = floor_divide_f32_streamed, [CJ_MAXIMUM] = maximum_f32_streamed,                      \
+    [CJ_MINIMUM] = minimum_f32_streamed, [CJ_NEGATE] = negate_f32_streamed, [CJ_ABS] = abs_f32_streamed,     \
+    [CJ_SIGN] = sign_f32_streamed, [CJ_SQRT] = sqrt_f32_streamed, [CJ_RSQRT] = rsqrt_f32_streamed,           \
+    [CJ_EXP] = exp_f32_streamed, [CJ_EXPM1] = expm1_f32_streamed, [CJ_LOG] = log_f32_streamed,               \
+    [CJ_LOG1P] = log1p_f32_streamed, [CJ_SIN] = sin_f32_streamed, [CJ_COS] = cos_f32_streamed,               \
+    [CJ_TANH] = tanh_f32_streamed, [CJ_ERF] = erf_f32_streamed, [CJ_SIGMOID] = sigmoid_f32_streamed,         \
+    [CJ_FLOOR] = floor_f32_streamed, [CJ_CEIL] = ceil_f32_streamed,                                          \
+    [CJ_ROUND_EVEN] = round_even_f32_streamed, [CJ_SELECT] = select_f32_streamed,                            \
   }

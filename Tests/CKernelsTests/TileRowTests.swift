@@ -174,5 +174,38 @@ extension CKernels {
         }
       }
     }
+
+    /// Results too large for the caches go past them; the same in parts that are not, with lines that begin
+    /// anywhere.
+    @Test func largeResultsHaveTheBitsOfSmallOnes() {
+      for columns in [1024, 1030, 48] {
+        let rows = 4_200_000 / columns
+        let x = (0..<rows * columns).map { Float($0 % 1009) / 300 - 1.5 }.bytes()
+        let part = rows / 3
+        var parts = [[UInt8]](repeating: [], count: 2)
+        for first in stride(from: 0, to: rows, by: part) {
+          let bytes = first * columns * 4..<min(rows, first + part) * columns * 4
+          let results = functions(Array(x[bytes]), columns)
+          for index in parts.indices { parts[index] += results[index] }
+        }
+        #expect(functions(x, columns) == parts, "\(columns) columns")
+      }
+    }
+
+    /// x·exp(x) and exp(x) + x for rows of `columns`.
+    private func functions(_ x: [UInt8], _ columns: Int) -> [[UInt8]] {
+      let zeros = [UInt8](repeating: 0, count: x.count)
+      var slots = [x, zeros, zeros]
+      runGroup(
+        [x.count / 4 / columns, columns], loads: [access(0, CJ_FLOAT32, 0, strides: [columns, 1])],
+        stores: [
+          access(1, CJ_FLOAT32, 2, strides: [columns, 1]), access(2, CJ_FLOAT32, 3, strides: [columns, 1]),
+        ], registers: 4,
+        [
+          instruction(CJ_EXP, CJ_F32, 1, 0), instruction(CJ_MULTIPLY, CJ_F32, 2, 0, 1),
+          instruction(CJ_ADD, CJ_F32, 3, 1, 0),
+        ], slots: &slots)
+      return Array(slots[1...])
+    }
   }
 }
