@@ -83,11 +83,19 @@ public final class Engine: Sendable {
 
   // MARK: Evaluating
 
-  /// A step boundary: starts the new values, and what was recorded in `scope` and is still held, as one
+  /// A step boundary: starts the new values, `others`, and what was recorded in `scope` and is still held, as one
   /// plan; and then whatever else this thread has pending that something holds, so that graphs never
-  /// grow from step to step.
-  public func step(_ changes: [Fallback], with scope: DifferentiationScope? = nil) {
-    start(changes.map(\.new.node), fallbacks: changes, alongside: scope, waits: false)
+  /// grow from step to step. In a function that is captured, all that when the function is recorded.
+  public func step(_ changes: [Fallback], _ others: [Value] = [], with scope: DifferentiationScope? = nil) {
+    if let capture = Capture.current {
+      capture.atEnd { [self] in startStep(changes, others, with: scope) }
+    } else {
+      startStep(changes, others, with: scope)
+    }
+  }
+
+  private func startStep(_ changes: [Fallback], _ others: [Value], with scope: DifferentiationScope?) {
+    start((changes.map(\.new) + others).map(\.node), fallbacks: changes, alongside: scope, waits: false)
     startPending()
   }
 

@@ -20,6 +20,8 @@ public final class Recording {
   @exclusivity(unchecked) var scope: Unmanaged<Scope>?
   /// The module whose forward pass is recording.
   @exclusivity(unchecked) var path: ModulePath?
+  /// The function being captured.
+  @exclusivity(unchecked) var capture: Capture?
 
   /// Nodes after which dead ones are first looked for; doubles with what is found alive. Where each operation
   /// is evaluated at once, none.

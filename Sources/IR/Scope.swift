@@ -72,6 +72,8 @@ public final class Scope: Sendable {
 public final class Generator: Sendable {
   public let key: UInt64
   private let next: Atomic<UInt64>
+  /// As a node's.
+  let serial = Node.Origin().serial
 
   public init(key: UInt64, stream: UInt64 = 0) {
     self.key = key
@@ -87,7 +89,13 @@ public final class Generator: Sendable {
   public func draw() -> UInt64 { next.wrappingAdd(1, ordering: .relaxed).oldValue }
 
   /// A generator whose streams never meet this one's: for a task, a worker, a parameter.
-  public func split() -> Generator { Generator(key: Philox.derive(key, draw())) }
+  public func split() -> Generator {
+    Capture.current?.refuse()
+    return Generator(key: splitKey())
+  }
+
+  /// The key of the next generator to be split off.
+  public func splitKey() -> UInt64 { Philox.derive(key, draw()) }
 }
 
 /// A closure being differentiated. Nodes recorded inside keep their operands while it,

@@ -32,15 +32,20 @@ extension Graph {
     }
   }
 
-  /// The graph that computes `outputs` from `placeholders`, with everything else that it is made of; `nil` where
-  /// that is not made of operations alone.
-  public static func capture(_ outputs: [Value], of placeholders: [Value]) -> Graph? {
+  /// The graph that computes `outputs` from `placeholders` by pending nodes of serials greater than `serial`, and
+  /// the other values that it reads: inputs behind the placeholders. `nil` where one of the younger nodes is
+  /// evaluated, or runs on its own.
+  public static func capture(_ outputs: [Value], of placeholders: [Value], after serial: UInt64 = 0) -> (
+    graph: Graph, captures: [Value]
+  )? {
     graphLock.withLock { _ in
-      var tracer = Tracer(trace: nil, placeholders: placeholders)
+      var tracer = Tracer(after: serial, placeholders: placeholders)
       for output in outputs { tracer.visit(output.node) }
       tracer.graph.outputs = outputs.map { tracer.reference($0) }
-      tracer.graph.inputs = placeholders.map(\.type)
-      return tracer.captures.isEmpty ? tracer.graph.flattened(isDifferentiable: true) : nil
+      tracer.graph.inputs = (placeholders + tracer.captures).map(\.type)
+      let isComplete = tracer.captures.allSatisfy { $0.node.serial <= serial || $0.node.traits.contains(.leaf) }
+      guard isComplete, !tracer.runsAlone else { return nil }
+      return (tracer.graph.flattened(isDifferentiable: true), tracer.captures)
     }
   }
 
@@ -127,28 +132,41 @@ extension Graph.Instruction {
   }
 }
 
-/// The walk of ``Graph/capture(_:placeholders:trace:)``, iterative, under graphLock.
+/// The walk of ``Graph/capture(_:placeholders:trace:)`` and its kin, iterative, under graphLock.
 private struct Tracer {
-  /// Whose nodes belong to the graph; all that are pending if `nil`.
-  let trace: Trace?
+  /// Whose nodes belong to the graph; if `nil`, those that are pending and younger than ``serial``.
+  private let trace: Trace?
+  private let serial: UInt64
+  private(set) var captures: [Value] = []
+  /// Whether a node is no part of a graph.
+  private(set) var runsAlone = false
   var graph = Graph()
-  var captures: [Value] = []
   private var inputs: [Value: Int] = [:]
   private var positions: [ObjectIdentifier: Int] = [:]
+  private let given: Set<ObjectIdentifier>
   private let placeholderCount: Int
 
-  init(trace: Trace?, placeholders: [Value]) {
+  init(trace: Trace, placeholders: [Value]) { self.init(trace, 0, placeholders) }
+  init(after serial: UInt64, placeholders: [Value]) { self.init(nil, serial, placeholders) }
+
+  private init(_ trace: Trace?, _ serial: UInt64, _ placeholders: [Value]) {
     self.trace = trace
+    self.serial = serial
     placeholderCount = placeholders.count
+    given = Set(placeholders.map { ObjectIdentifier($0.node) })
     for (index, placeholder) in placeholders.enumerated() { inputs[placeholder] = index }
+  }
+
+  private func belongs(_ node: Node) -> Bool {
+    if node.traits.contains(.leaf) || given.contains(ObjectIdentifier(node)) { return false }
+    if let trace { return node.trace == trace }
+    return node.status == .pending && node.serial > serial
   }
 
   mutating func visit(_ root: Node) {
     var stack: [(node: Node, isExpanded: Bool)] = [(root, false)]
     while let (node, isExpanded) = stack.popLast() {
-      guard trace == nil ? node.status == .pending : node.trace == trace, positions[ObjectIdentifier(node)] == nil,
-        !node.traits.contains(.leaf)
-      else { continue }
+      guard positions[ObjectIdentifier(node)] == nil, belongs(node) else { continue }
       if isExpanded {
         emit(node)
       } else {
@@ -160,6 +178,7 @@ private struct Tracer {
 
   private mutating func emit(_ node: Node) {
     let operands = node.operands.map { reference($0) }
+    runsAlone = runsAlone || node.traits.contains(.transfer) || node.traits.contains(.effect)
     graph.instructions.append(Graph.Instruction(node.operation, operands, types: node.types, path: node.path))
     positions[ObjectIdentifier(node)] = graph.instructions.count - 1
   }

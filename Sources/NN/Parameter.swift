@@ -45,7 +45,7 @@ public final class Parameter: Sendable {
   /// Assigning replaces it, for all copies of the module.
   public var value: Tensor {
     get { ParameterContext.current?.value(of: self) ?? stored() }
-    set { state.withLock { $0.value = newValue } }
+    set { current = newValue }
   }
 
   /// The tensor, which has `shape` if nobody said otherwise before.
@@ -56,6 +56,12 @@ public final class Parameter: Sendable {
 
   /// The tensor itself: drawn now, if it was not.
   func stored() -> Tensor {
+    let tensor = drawn()
+    Capture.current?.read(self, tensor.value)
+    return tensor
+  }
+
+  private func drawn() -> Tensor {
     state.withLock { state in
       if let value = state.value { return value }
       guard let shape = state.shape else {
@@ -68,7 +74,7 @@ public final class Parameter: Sendable {
       // Its own stream, outside whatever is being differentiated.
       let scope = Scope.current.with(
         generator: Generator(key: generator.key), differentiation: .some(nil), position: .some(nil))
-      let value = scope.run { initializer.make(shape, dtype) }
+      let value = Capture.suspended { scope.run { initializer.make(shape, dtype) } }
       state.value = value
       return value
     }
@@ -83,13 +89,23 @@ public final class Parameter: Sendable {
   /// The parameter's own tensor, whatever stands for it in this task.
   package var current: Tensor {
     get { stored() }
-    set { state.withLock { $0.value = newValue } }
+    set {
+      Capture.current?.write(self, over: drawn().value)
+      state.withLock { $0.value = newValue }
+    }
   }
 
   /// Runs `body` with what it records marked as the module's that holds this parameter.
   func inModule(_ body: () -> Tensor) -> Tensor {
     guard let module = path?.parent else { return body() }
     return module.run(body)
+  }
+}
+
+extension Parameter: StateCell {
+  package var content: Value {
+    get { stored().value }
+    set { current = Tensor(newValue) }
   }
 }
 

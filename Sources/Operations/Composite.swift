@@ -45,6 +45,12 @@ public struct Composite: CajalIR.Operation {
 
   init(_ body: Body) { self.body = body }
 
+  /// All that `graph`, which has outputs, computes.
+  public init(_ name: String, _ graph: Graph) { self.init(Body(name, graph)) }
+
+  /// Whether `operands` are what the graph takes.
+  public func fits(_ operands: [Value]) -> Bool { body.fits(operands) }
+
   public var name: String { body.name }
   public var isFallible: Bool { body.isFallible }
   public func encode(into key: inout PlanKey) { key.write(body.id) }
@@ -100,17 +106,22 @@ extension Composite {
     }
 
     /// `nil` where the parts are an error, or not made of the operands alone.
-    init?(_ name: String, _ inputs: [TensorType], _ parts: ([Value]) -> [Value]) {
+    convenience init?(_ name: String, _ inputs: [TensorType], _ parts: ([Value]) -> [Value]) {
       let trace = Trace(depth: 0)
       let placeholders = inputs.map { placeholderValue($0, device: .cpu, trace: trace) }
       // Nothing that surrounds the first call is for those that come later.
       let outputs = Scope().run { parts(placeholders) }
       guard !outputs.isEmpty, !outputs.contains(where: \.isFailed) else { return nil }
-      guard let graph = Graph.capture(outputs, of: placeholders) else { return nil }
+      guard let (graph, captures) = Graph.capture(outputs, of: placeholders), captures.isEmpty else { return nil }
+      self.init(name, graph)
+    }
+
+    init(_ name: String, _ graph: Graph) {
       id = Body.ids.wrappingAdd(1, ordering: .relaxed).newValue
       self.name = name
       self.graph = graph
-      types = ResultTypes(outputs[0].type, outputs.dropFirst().map(\.type))
+      let outputs = graph.outputs.map { graph.type(of: $0) }
+      types = ResultTypes(outputs[0], Array(outputs.dropFirst()))
       isFallible = graph.instructions.contains { $0.operation.isFallible }
     }
 

@@ -90,14 +90,14 @@ extension Value {
   {
     let scope = Scope.current
     let source = generator ?? scope.generator
-    let key = scalarValue(.integer(Int64(bitPattern: source.key)), .int64)
     guard let position = scope.position else {
-      let stream = scalarValue(.integer(Int64(bitPattern: source.draw())), .int64)
+      let key = hostNumber(from: source) { $0.key }
+      let stream = hostNumber(from: source) { $0.draw() }
       return record(Random(distribution, shape, dtype), key, stream)
     }
     // In the body of a scan each position draws from a stream of its own: the call's key is
     // derived once, the position is the stream.
-    let derived = scalarValue(.integer(Int64(bitPattern: source.split().key)), .int64)
+    let derived = hostNumber(from: source) { $0.splitKey() }
     return record(Random(distribution, shape, dtype), derived, position)
   }
 

@@ -29,14 +29,13 @@ public final class Adam: Optimizer {
   }
 
   public func update(_ model: some Module, _ gradients: Gradients) {
-    let learningRate = learningRate
     func number(_ value: Double, _ dtype: DType) -> Value { scalarValue(.float(value), dtype) }
     state.update(model, gradients) { step, dtype in
       // In float64, as the number of the step: corrections are close to 1.
       let first = Value.biasCorrection(step: step, logDecay: number(log(beta1), .float64))
       let second = Value.biasCorrection(step: step, logDecay: number(log(beta2), .float64))
       return [
-        (number(learningRate, .float64) / first).cast(to: dtype), second.sqrt().cast(to: dtype),
+        (hostNumber(.float64) { .float(self.learningRate) } / first).cast(to: dtype), second.sqrt().cast(to: dtype),
         number(epsilon, dtype), number(beta1, dtype), number(1 - beta1, dtype), number(beta2, dtype),
         number(1 - beta2, dtype),
       ]

@@ -20,8 +20,8 @@ public protocol Optimizer: AnyObject, Sendable {
 /// What all optimizers share: slots beside each parameter, and steps that happen whole or not at all.
 final class OptimizerState: Sendable {
   private struct State {
-    var slots: [ObjectIdentifier: [Tensor]] = [:]
-    var count: Tensor?
+    var slots: [ObjectIdentifier: [Slot]] = [:]
+    var count: Slot?
   }
 
   private let state = Locked(State())
@@ -69,32 +69,35 @@ final class OptimizerState: Sendable {
     }
     // Old values are held no longer than they must be: the run takes over the memory of what nothing else holds.
     var step: [Fallback] = []
-    let old = counts ? state.count ?? Tensor([0.0], shape: [], dtype: .float64) : Tensor(scalar: 0.0)
+    if counts, state.count == nil { state.count = Slot(Tensor([0.0], shape: [], dtype: .float64)) }
+    let old = state.count?.tensor ?? Tensor(scalar: 0.0)
     let count = counts ? old + 1 : old
     if counts { step.append(Fallback(new: count.value, old: old.value)) }
     // Tensors, which are held while more is recorded.
     var scalars: [(dtype: DType, tensors: [Tensor])] = []
-    var changes: [(parameter: Parameter, tensors: [Tensor])] = []
+    var changes: [(parameter: Parameter, slots: [Slot], tensors: [Tensor])] = []
     for parameter in parameters {
       guard let gradient = taken[ObjectIdentifier(parameter)] else { continue }
       let value = parameter.current
       let slots =
-        state.slots[ObjectIdentifier(parameter)] ?? (0..<slotCount).map { _ in Tensor.storedZeros(like: value) }
+        state.slots[ObjectIdentifier(parameter)] ?? (0..<slotCount).map { _ in Slot(Tensor.storedZeros(like: value)) }
+      let contents = slots.map(\.tensor)
       if !scalars.contains(where: { $0.dtype == value.dtype }) {
         scalars.append((value.dtype, Tensor.results(makeScalars(count.value, value.dtype))))
       }
       let shared = scalars.first { $0.dtype == value.dtype }?.tensors ?? []
       let news = Tensor.results(
-        rule(value.value, checked(gradient, value).value, slots.map(\.value), shared.map(\.value)))
+        rule(value.value, checked(gradient, value).value, contents.map(\.value), shared.map(\.value)))
       if let refusal = Refusal(news[0]) { return .failure(refusal) }
-      for (new, old) in zip(news, [value] + slots) { step.append(Fallback(new: new.value, old: old.value)) }
-      changes.append((parameter, news))
+      for (new, old) in zip(news, [value] + contents) { step.append(Fallback(new: new.value, old: old.value)) }
+      changes.append((parameter, slots, news))
     }
-    for (parameter, news) in changes {
+    for (parameter, slots, news) in changes {
       parameter.current = news[0]
-      state.slots[ObjectIdentifier(parameter)] = Array(news.dropFirst())
+      for (slot, new) in zip(slots, news.dropFirst()) { slot.tensor = new }
+      state.slots[ObjectIdentifier(parameter)] = slots
     }
-    if counts { state.count = count }
+    state.count?.tensor = count
     return .success(step)
   }
 
@@ -126,6 +129,30 @@ final class OptimizerState: Sendable {
       let value = parameter.current
       graphLock.withLock { _ in value.value.node.deferred = refusal.box }
     }
+  }
+}
+
+/// A tensor that an optimizer keeps.
+private final class Slot: StateCell {
+  private let state: Locked<Tensor>
+
+  init(_ tensor: Tensor) { state = Locked(tensor) }
+
+  var tensor: Tensor {
+    get {
+      let tensor = state.withLock { $0 }
+      Capture.current?.read(self, tensor.value)
+      return tensor
+    }
+    set {
+      Capture.current?.write(self, over: state.withLock { $0 }.value)
+      state.withLock { $0 = newValue }
+    }
+  }
+
+  var content: Value {
+    get { tensor.value }
+    set { tensor = Tensor(newValue) }
   }
 }
 

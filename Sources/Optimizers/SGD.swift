@@ -25,9 +25,8 @@ public final class SGD: Optimizer {
   }
 
   public func update(_ model: some Module, _ gradients: Gradients) {
-    let learningRate = learningRate
     state.update(model, gradients) { _, dtype in
-      [scalarValue(.float(learningRate), dtype), scalarValue(.float(momentum), dtype)]
+      [hostNumber(dtype) { .float(self.learningRate) }, scalarValue(.float(momentum), dtype)]
     } rule: { value, gradient, slots, scalars in
       guard let velocity = slots.first else { return [value - gradient * scalars[0]] }
       let next = velocity * scalars[1] + gradient
