@@ -27,12 +27,15 @@ extension Work {
       }
     }
     let optimizer = Adam(learningRate: 1e-3)
-    return try RepeatedJob.training {
-      let (x, y) = batches[count % batchCount]
-      count += 1
+    let step = compile { (x: Tensor, y: Tensor) in
       let (loss, gradients) = valueAndGradient(of: model) { softmaxCrossEntropy(model(x), y) }
       optimizer.update(model, gradients)
       return loss
+    }
+    return try RepeatedJob.training {
+      count += 1
+      let (x, y) = batches[(count - 1) % batchCount]
+      return step(x, y)
     }
   }
 
@@ -45,12 +48,15 @@ extension Work {
       (unit(.input, $0, [batch, inputs]), signed(.noise, $0, [batch, latent], scale: 2))
     }
     var count = 0
-    return try RepeatedJob.training {
-      let (x, noise) = batches[count % batchCount]
-      count += 1
+    let step = compile { (x: Tensor, noise: Tensor) in
       let (loss, gradients) = valueAndGradient(of: model) { model.loss(x, noise: noise) }
       optimizer.update(model, gradients)
       return loss
+    }
+    return try RepeatedJob.training {
+      count += 1
+      let (x, noise) = batches[(count - 1) % batchCount]
+      return step(x, noise)
     }
   }
 }
