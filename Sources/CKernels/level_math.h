@@ -1,5 +1,6 @@
-// Float32 functions on vectors, branch-free but for huge arguments of sin and
-// cos. Reduction as in Cody & Waite, Software Manual for the Elementary
+// Float32 functions on vectors. Where some lane needs more than most arguments
+// do, the whole vector takes a longer way, which gives the other lanes the same
+// bits. Reduction as in Cody & Waite, Software Manual for the Elementary
 // Functions (1980); every polynomial is the minimax one (Remez exchange in 50
 // digits, weighted for the error that the comment states) over the reduced
 // range, its coefficients rounded to the lanes' type. Frequent functions
@@ -39,111 +40,129 @@ static double sigmoid_scalar(double x) {
 
 // ---------------------------------------------------------------- float32
 
-// 2^(k) * m in two steps, because 2^k alone may overflow or be denormal.
-INLINE vf scale_f(vf m, vi k) {
-  vi half = k >> 1;
-  return m * AS(vf, (half + 127) << 23) * AS(vf, (k - half + 127) << 23);
+INLINE mf copy_sign(mf magnitude, mf sign) {
+  return AS(mf, (AS(mu, magnitude) & 0x7fffffffu) | (AS(mu, sign) & 0x80000000u));
 }
 
-// Below -104 the result is zero, above 89 infinite: beyond, only the exponent would wrap.
-// exp(x) = 2^k (1 + r + r^2 q(r)), |r| <= ln(2) / 2; q's error is 2^-28 of exp.
-INLINE vf exp_f(vf x) {
-  x = x > 89.0f ? (vf)89.0f : x;
-  x = x < -104.0f ? (vf)-104.0f : x;
-  vf shifted = FMA_F(x, (vf)(float)LOG2_E, (vf)ROUND_F);
-  vf n = shifted - ROUND_F;
-  vi k = AS(vi, shifted) - AS(vi, (vf)ROUND_F);
-  vf high = FMA_F(n, (vf)-LN_2_HIGH_F, x), low = n * LN_2_LOW_F;
-  vf r = high - low;
-  vf q = 0x1.6dbc68p-10f;
-  q = FMA_F(q, r, (vf)0x1.124148p-7f);
-  q = FMA_F(q, r, (vf)0x1.555454p-5f);
-  q = FMA_F(q, r, (vf)0x1.555486p-3f);
-  q = FMA_F(q, r, (vf)0x1.0p-1f);
-  vf sum = 1.0f + r;
-  vf lost = (r - (sum - 1.0f)) + ((high - r) - low);  // what the sums rounded off
-  return scale_f(sum + FMA_F(r * r, q, lost), k);
+// exp(r) = 1 + r + r^2 q(r), |r| <= ln(2) / 2, to 2^-28.
+INLINE mf exp_q(mf r, mf square) {
+  mf q0 = FMA_F(r, (mf)0x1.555486p-3f, (mf)0x1.0p-1f);
+  mf q2 = FMA_F(r, (mf)0x1.124148p-7f, (mf)0x1.555454p-5f);
+  return FMA_F(square, FMA_F(square, (mf)0x1.6dbc68p-10f, q2), q0);
+}
+INLINE mf exp_reduced(mf r) {
+  mf square = r * r;
+  return FMA_F(square, exp_q(r, square), r + 1.0f);
 }
 
-// x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2); log(1 + f) = f - f^2/2 + f^3 p(f), p to 2^-30 of f.
-INLINE vf log_f(vf x) {
-  vi tiny = x < 0x1p-126f;
-  vf scaled = tiny ? x * 0x1p23f : x;
-  vi offset = AS(vi, scaled) - 0x3f3504f3;  // sqrt(1/2)
-  vf k = CONVERT((offset >> 23) - (tiny & 23), vf);
-  vf f = AS(vf, AS(vi, scaled) - (offset & (int32_t)0xff800000)) - 1.0f;
-  vf p = 0x1.1b42bcp-4f;
-  p = FMA_F(p, f, (vf)-0x1.e2e9b8p-4f);
-  p = FMA_F(p, f, (vf)0x1.e650a6p-4f);
-  p = FMA_F(p, f, (vf)-0x1.fb432ap-4f);
-  p = FMA_F(p, f, (vf)0x1.2332c0p-3f);
-  p = FMA_F(p, f, (vf)-0x1.5562e4p-3f);
-  p = FMA_F(p, f, (vf)0x1.99a546p-3f);
-  p = FMA_F(p, f, (vf)-0x1.ffffeep-3f);
-  p = FMA_F(p, f, (vf)0x1.555546p-2f);
-  vf square = f * f;
-  vf low = FMA_F(square * f, p, k * LN_2_LOW_F);
-  low = FMA_F(square, (vf)-0.5f, low);
-  vf result = FMA_F(k, (vf)LN_2_HIGH_F, low + f);
+// x = n ln(2) + r; returns r, and n << 23 in *exponent.
+INLINE mf reduce_exp(mf x, mi *exponent) {
+  mf shifted = FMA_F(x, (mf)(float)LOG2_E, (mf)ROUND_F);
+  mf n = shifted - ROUND_F;
+  *exponent = AS(mi, shifted) << 23;
+  return FMA_F(n, (mf)-LN_2_LOW_F, FMA_F(n, (mf)-LN_2_HIGH_F, x));
+}
+
+// Below -104 the result is zero, above 89 infinite: beyond, only the exponent would wrap. 2^n goes in two
+// factors, because alone it may be infinite or denormal: 2^(n - 1), 2^-126 at least, and twice the rest.
+INLINE mf exp_everywhere(mf x) {
+  x = x > 89.0f ? (mf)89.0f : x;
+  x = x < -104.0f ? (mf)-104.0f : x;
+  mi exponent;
+  mf reduced = exp_reduced(reduce_exp(x, &exponent));
+  mi first = __builtin_elementwise_max(exponent, (mi)(-125 * (1 << 23)));
+  mf power = AS(mf, first + AS(mi, (mf)0.5f)), rest = AS(mf, exponent - first + AS(mi, (mf)2.0f));
+  return reduced * power * rest;
+}
+
+// To 87 on either side of 0 the result is a normal number: n joins the exponent of exp(r).
+INLINE mf exp_f(mf x) {
+  if (__builtin_reduce_or((AS(mi, x) & INT32_MAX) > AS(mi, (mf)87.0f))) return exp_everywhere(x);
+  mi exponent;
+  mf reduced = exp_reduced(reduce_exp(x, &exponent));
+  return AS(mf, AS(mi, reduced) + exponent);
+}
+
+// x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2), for a positive normal x times 2^raised;
+// log(1 + f) = f + f^2 p(f), p to 2^-24 of f.
+INLINE mf log_normal(mf x, mi raised) {
+  mi offset = AS(mi, x) - 0x3f3504f3;  // sqrt(1/2)
+  mf k = CONVERT((offset >> 23) - raised, mf);
+  mf f = AS(mf, AS(mi, x) - (offset & (int32_t)0xff800000)) - 1.0f;
+  mf z = f * f;
+  mf p0 = FMA_F(f, (mf)0x1.5556f6p-2f, (mf)-0.5f);
+  mf p2 = FMA_F(f, (mf)0x1.98d1eap-3f, (mf)-0x1.000444p-2f);
+  mf p4 = FMA_F(f, (mf)0x1.3187c4p-3f, (mf)-0x1.535cf0p-3f);
+  mf p6 = FMA_F(f, (mf)0x1.65c7ccp-4f, (mf)-0x1.251304p-3f);
+  mf p = FMA_F(z, FMA_F(z, FMA_F(z, p6, p4), p2), p0);
+  return FMA_F(k, (mf)LN_2_HIGH_F, FMA_F(z, p, k * LN_2_LOW_F) + f);
+}
+
+INLINE mf log_f(mf x) {
+  // Positive and normal are the bits from 0x00800000 to 0x7f7fffff, here as the lowest of int32.
+  mi special = AS(mi, AS(mu, x) + 0x7f800000u) > (mi)(INT32_MIN + 0x7effffff);
+  if (__builtin_reduce_or(special) == 0) return log_normal(x, (mi)0);
+  mi tiny = x < 0x1p-126f;
+  mf result = log_normal(tiny ? x * 0x1p23f : x, tiny & 23);
   result = x < __builtin_inff() ? result : x;  // infinity and NaN
-  result = x < 0.0f ? (vf)__builtin_nanf("") : result;
-  return x == 0.0f ? (vf)-__builtin_inff() : result;
+  result = x < 0.0f ? (mf)__builtin_nanf("") : result;
+  return x == 0.0f ? (mf)-__builtin_inff() : result;
 }
 
-INLINE vf copy_sign(vf magnitude, vf sign) {
-  return AS(vf, (AS(vu, magnitude) & 0x7fffffffu) | (AS(vu, sign) & 0x80000000u));
+// With u = (exp(2 |x|) - 1) / 2, tanh |x| = u / (1 + u) = u - u u / (1 + u) = 1 - 1 / (1 + u): the second
+// form up to u = 1, the third above, because what the quotient rounds off is then small beside the result.
+// |x| = n ln(2) / 2 + r and exp(2 r) = 1 + 2 r + r^2 q(r), -0.094 <= r <= 0.254, to 2^-26 of u: 0.08 moves r
+// to where 2^n - 1 and 2^n (exp(2 r) - 1) do not cancel.
+INLINE mf tanh_f(mf x) {
+  mf size = __builtin_elementwise_abs(x);
+  size = size > 9.1f ? (mf)9.1f : size;  // tanh(9.1) rounds to 1
+  mf shifted = FMA_F(size - 0.08f, (mf)(float)(2 * LOG2_E), (mf)ROUND_F);
+  mf r = FMA_F(shifted - ROUND_F, (mf)(float)(-LN_2 / 2), size);
+  mf half_power = AS(mf, (AS(mi, shifted) << 23) + AS(mi, (mf)0.5f));
+  mf square = r * r;
+  mf q0 = FMA_F(r, (mf)0x1.55566cp+0f, (mf)0x1.fffffcp+0f);
+  mf q2 = FMA_F(r, (mf)0x1.0f3e78p-2f, (mf)0x1.554d1ap-1f);
+  mf q = FMA_F(square, FMA_F(square, (mf)0x1.a4f4b8p-4f, q2), q0);
+  mf u = FMA_F(half_power, FMA_F(square, q, r + r), half_power - 0.5f);
+  mf least = u > 1.0f ? (mf)1.0f : u;
+  return copy_sign(FMA_EXACT_F(-least, least / (1.0f + u), least), x);  // of -0 too
 }
 
-// Below 0.625 x + x^3 p(x^2), to 2^-32; above 1 - 2 / (exp(2 |x|) + 1).
-INLINE vf tanh_f(vf x) {
-  vf size = __builtin_elementwise_abs(x);
-  vf z = x * x;
-  vf p = 0x1.197b7cp-9f;
-  p = FMA_F(p, z, (vf)-0x1.0c2146p-7f);
-  p = FMA_F(p, z, (vf)0x1.6394dap-6f);
-  p = FMA_F(p, z, (vf)-0x1.b9ef7cp-5f);
-  p = FMA_F(p, z, (vf)0x1.11106cp-3f);
-  p = FMA_F(p, z, (vf)-0x1.555554p-2f);
-  vf small = FMA_F(x * z, p, x);
-  vf large = 1.0f - 2.0f / (exp_f(size + size) + 1.0f);
-  return copy_sign(size < 0.625f ? small : large, x);  // of -0 too
+// Below 0.95 x + x p(x^2), to 2^-25; above 1 - erfc, erfc = exp of a polynomial q, to 2^-27 of erf.
+INLINE mf erf_f(mf x) {
+  mf size = __builtin_elementwise_abs(x);
+  mf z = x * x;
+  mf p = FMA_F(z, (mf)-0x1.3355ecp-11f, (mf)0x1.458e1ap-8f);
+  p = FMA_F(z, FMA_F(z, p, (mf)-0x1.b640cep-6f), (mf)0x1.ce1528p-4f);
+  p = FMA_F(z, FMA_F(z, p, (mf)-0x1.8126c6p-2f), (mf)0x1.06eba6p-3f);
+  mf small = FMA_F(x, p, x);
+  mf t = size > 4.0f ? (mf)4.0f : size;  // erf(4) rounds to 1
+  mf u = t * t;
+  mf odd = FMA_F(u, (mf)-0x1.139162p-16f, (mf)-0x1.f14e70p-9f);
+  mf even = FMA_F(u, (mf)0x1.834266p-12f, (mf)0x1.885e0cp-6f);
+  odd = FMA_F(u, FMA_F(u, odd, (mf)-0x1.b2e02cp-4f), (mf)-0x1.20d726p0f);
+  even = FMA_F(u, FMA_F(u, even, (mf)-0x1.45667ep-1f), (mf)-0x1.d21410p-14f);
+  mi exponent;
+  mf reduced = exp_reduced(reduce_exp(FMA_F(t, odd, even), &exponent));
+  mf large = FMA_F(-AS(mf, exponent + AS(mi, (mf)1.0f)), reduced, (mf)1.0f);  // a product, which keeps NaN
+  return size < 0.95f ? small : copy_sign(large, x);
 }
 
-// Below 1 x + x p(x^2), to 2^-34; above 1 - erfc, erfc = exp of a polynomial, to 2^-35 of erf.
-INLINE vf erf_f(vf x) {
-  vf size = __builtin_elementwise_abs(x);
-  vf z = x * x;
-  vf p = -0x1.44cfc6p-17f;
-  p = FMA_F(p, z, (vf)0x1.d8b890p-14f);
-  p = FMA_F(p, z, (vf)-0x1.bcd7e0p-11f);
-  p = FMA_F(p, z, (vf)0x1.562b1ap-8f);
-  p = FMA_F(p, z, (vf)-0x1.b829d8p-6f);
-  p = FMA_F(p, z, (vf)0x1.ce2f0ap-4f);
-  p = FMA_F(p, z, (vf)-0x1.812746p-2f);
-  p = FMA_F(p, z, (vf)0x1.06eba8p-3f);
-  vf small = FMA_F(x, p, x);
-  vf t = size > 4.0f ? (vf)4.0f : size;  // erf(4) rounds to 1
-  vf q = -0x1.6bd7e0p-16f;
-  q = FMA_F(q, t, (vf)0x1.cec5fep-12f);
-  q = FMA_F(q, t, (vf)-0x1.138cbcp-8f);
-  q = FMA_F(q, t, (vf)0x1.9d0304p-6f);
-  q = FMA_F(q, t, (vf)-0x1.bc1516p-4f);
-  q = FMA_F(q, t, (vf)-0x1.443566p-1f);
-  q = FMA_F(q, t, (vf)-0x1.212c0cp+0f);
-  q = FMA_F(q, t, (vf)0x1.8a5750p-13f);
-  vf large = 1.0f - exp_f(q);
-  return size < 1.0f ? small : copy_sign(large, x);
+// 1 / (1 + exp(-x)), x >= -16: the divisor is 2^n + 1, exact for 0 <= n < 24, and 2^n (exp(r) - 1).
+INLINE mf sigmoid_normal(mf x) {
+  mf y = x > 87.0f ? (mf)-87.0f : -x;
+  mi exponent;
+  mf r = reduce_exp(y, &exponent), square = r * r;
+  mf power = AS(mf, exponent + AS(mi, (mf)1.0f));
+  return 1.0f / FMA_F(power, FMA_F(square, exp_q(r, square), r), power + 1.0f);
 }
 
-// exp(-|x|) over 1 + exp(-|x|), or 1 over it: small results keep their digits. The
-// divisor's rounding is taken back to first order; 1 / divisor is the other result.
-INLINE vf sigmoid_f(vf x) {
-  vf e = exp_f(-__builtin_elementwise_abs(x));
-  vf divisor = 1.0f + e, lost = e - (divisor - 1.0f);
-  vi negative = x < 0.0f;
-  vf quotient = (negative ? e : (vf)1.0f) / divisor;
-  vf inverse = negative ? 1.0f - quotient : quotient;
-  return FMA_F(-quotient * inverse, lost, quotient);
+// Below -16 it is e / (1 + e) = e - e^2 with e = exp(x).
+INLINE mf sigmoid_f(mf x) {
+  mi low = x < -16.0f;
+  if (__builtin_reduce_or(low) == 0) return sigmoid_normal(x);
+  mf e = exp_everywhere(x);
+  return low ? FMA_F(-e, e, e) : sigmoid_normal(low ? (mf)0.0f : x);
 }
 
 // ---------------------------------------------------------------- float32 by way of float64
@@ -297,7 +316,7 @@ INLINE vf remainder_f(vf a, vf b) {
   vf result = CONVERT(rest, vf);
   vi near = CONVERT(__builtin_elementwise_abs(quotient) < 0x1p27, vi) &
             (__builtin_elementwise_abs(b) < __builtin_inff());
-  result = result == 0.0f ? copy_sign((vf)0.0f, b) : result;
+  result = result == 0.0f ? AS(vf, AS(vi, b) & INT32_MIN) : result;
   if (__builtin_reduce_and(near)) return result;
   for (int lane = 0; lane < LANES; lane++)
     if (!near[lane]) result[lane] = remainder_scalar_f(a[lane], b[lane]);

@@ -51,34 +51,34 @@ static void uniform_f32(int64_t n, const uint32_t *words, int32_t bits, float *o
 }
 
 // Box & Muller (1958) in float32. The angle is reduced to +- pi / 4 in integers, which is exact.
-INLINE vf normal_pair(vu w0, vu w1) {
-  vf u = CONVERT((CONVERT(w0, wd) + 1.0) * 0x1p-32, vf);
-  vu quadrant = (w1 + 0x20000000u) >> 30;
-  vf r = CONVERT(AS(vi, w1 - (quadrant << 30)), vf) * 0x1.921fb6p-30f;  // 2 pi 2^-32
-  vf z = r * r;
+INLINE mf normal_pair(mu w0, mu w1) {
+  mf u = CONVERT((CONVERT(w0, md) + 1.0) * 0x1p-32, mf);
+  mu quadrant = (w1 + 0x20000000u) >> 30;
+  mf r = CONVERT(AS(mi, w1 - (quadrant << 30)), mf) * 0x1.921fb6p-30f;  // 2 pi 2^-32
+  mf z = r * r;
   // sin r = r + r^3 p(r^2), cos r = 1 - r^2/2 + r^4 q(r^2): the polynomials of level_math.h in float32
-  vf p = 0x1.6cd5ecp-19f;
-  p = FMA_F(p, z, (vf)-0x1.a00f94p-13f);
-  p = FMA_F(p, z, (vf)0x1.111108p-7f);
-  p = FMA_F(p, z, (vf)-0x1.555556p-3f);
-  vf sine = FMA_F(r * z, p, r);
-  vf q = -0x1.242902p-22f;
-  q = FMA_F(q, z, (vf)0x1.a01118p-16f);
-  q = FMA_F(q, z, (vf)-0x1.6c16b8p-10f);
-  q = FMA_F(q, z, (vf)0x1.555554p-5f);
-  vf cosine = FMA_F(z * z, q, FMA_F(z, (vf)-0.5f, (vf)1.0f));
+  mf p = 0x1.6cd5ecp-19f;
+  p = FMA_F(p, z, (mf)-0x1.a00f94p-13f);
+  p = FMA_F(p, z, (mf)0x1.111108p-7f);
+  p = FMA_F(p, z, (mf)-0x1.555556p-3f);
+  mf sine = FMA_F(r * z, p, r);
+  mf q = -0x1.242902p-22f;
+  q = FMA_F(q, z, (mf)0x1.a01118p-16f);
+  q = FMA_F(q, z, (mf)-0x1.6c16b8p-10f);
+  q = FMA_F(q, z, (mf)0x1.555554p-5f);
+  mf cosine = FMA_F(z * z, q, FMA_F(z, (mf)-0.5f, (mf)1.0f));
   // cos(r + quadrant pi / 2) = cos r, -sin r, -cos r, sin r
-  vf turned = (quadrant & 1) != 0 ? sine : cosine;
-  vu negative = ((quadrant + 1) & 2) << 30;
-  return __builtin_elementwise_sqrt(-2.0f * log_f(u)) * AS(vf, AS(vu, turned) ^ negative);
+  mf turned = (quadrant & 1) != 0 ? sine : cosine;
+  mu negative = ((quadrant + 1) & 2) << 30;
+  return __builtin_elementwise_sqrt(-2.0f * log_f(u)) * AS(mf, AS(mu, turned) ^ negative);
 }
 
 static void normal_f32(int64_t n, const uint32_t *words, float *out) {
-  for (int64_t i = 0; i < n; i += LANES) {
-    const int64_t count = n - i < LANES ? n - i : LANES;
-    const wul pairs = count == LANES ? LOAD(wul, words + 2 * i) : LOAD_SOME(wul, words + 2 * i, count * 8);
-    const vf values = normal_pair(CONVERT(pairs, vu), CONVERT(pairs >> 32, vu));
-    if (count == LANES) STORE(out + i, values);
+  for (int64_t i = 0; i < n; i += MATH_LANES) {
+    const int64_t count = n - i < MATH_LANES ? n - i : MATH_LANES;
+    const mul pairs = count == MATH_LANES ? LOAD(mul, words + 2 * i) : LOAD_SOME(mul, words + 2 * i, count * 8);
+    const mf values = normal_pair(CONVERT(pairs, mu), CONVERT(pairs >> 32, mu));
+    if (count == MATH_LANES) STORE(out + i, values);
     else STORE_SOME(out + i, values, count * 4);
   }
 }

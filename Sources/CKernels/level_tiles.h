@@ -35,7 +35,7 @@
     }                                                                                               \
   }
 
-// A function of many instructions: vectors go one by one, two in flight.
+// A function of many instructions: vectors go one by one.
 #define FUNCTION1(name, T, V, expression)                                                           \
   static void name(int64_t n, void *dst, const void *pa, const void *pb, const void *pc,            \
                    const int64_t *masks) {                                                          \
@@ -45,7 +45,7 @@
     const T *ap = pa;                                                                               \
     int64_t i = 0;                                                                                  \
     (void)pb, (void)pc;                                                                             \
-    _Pragma("clang loop unroll_count(2)") for (; i + COUNT <= n; i += COUNT, ap += step) {          \
+    for (; i + COUNT <= n; i += COUNT, ap += step) {                                                \
       V a = LOAD(V, ap);                                                                            \
       PUT(d + i, ((V)(expression)));                                                                \
     }                                                                                               \
@@ -181,15 +181,15 @@ TILE3(select_i64, int64_t, nl, int8_t, nb, CONVERT(a, nl) != 0 ? b : c)
 TILE3(select_b8, uint8_t, vc, uint8_t, vc, a != 0 ? b : c)
 
 #define FUNCTION_TILES(x)                         \
-  FUNCTION1(exp_##x, float, vf, exp_f(a))         \
+  FUNCTION1(exp_##x, float, mf, exp_f(a))         \
   FUNCTION1(expm1_##x, float, vf, expm1_f(a))     \
-  FUNCTION1(log_##x, float, vf, log_f(a))         \
+  FUNCTION1(log_##x, float, mf, log_f(a))         \
   FUNCTION1(log1p_##x, float, vf, log1p_f(a))     \
   FUNCTION1(sin_##x, float, vf, sin_f(a))         \
   FUNCTION1(cos_##x, float, vf, cos_f(a))         \
-  FUNCTION1(tanh_##x, float, vf, tanh_f(a))       \
-  FUNCTION1(erf_##x, float, vf, erf_f(a))         \
-  FUNCTION1(sigmoid_##x, float, vf, sigmoid_f(a))
+  FUNCTION1(tanh_##x, float, mf, tanh_f(a))       \
+  FUNCTION1(erf_##x, float, mf, erf_f(a))         \
+  FUNCTION1(sigmoid_##x, float, mf, sigmoid_f(a))
 
 FUNCTION_TILES(f32)
 TILE2(power_f32, float, vf, float, vf, pow_f(a, b))
@@ -260,10 +260,12 @@ TILE1(not_b8, uint8_t, vc, uint8_t, vc, a ^ 1)
 // without driving out what is.
 
 #undef PUT
-#define PUT(pointer, vector)                                           \
-  ({                                                                   \
-    __typeof__(vector) put_ = vector;                                  \
-    __builtin_nontemporal_store(put_, (__typeof__(vector) *)(pointer)); \
+#define PUT(pointer, vector)                                                                   \
+  ({                                                                                           \
+    __typeof__(vector) put_ = vector;                                                          \
+    typedef __typeof__(vector)                                                                 \
+        __attribute__((aligned(sizeof put_ < CJ_LINE_BYTES ? sizeof put_ : CJ_LINE_BYTES))) put_to; \
+    __builtin_nontemporal_store(put_, (put_to *)(pointer));                                    \
   })
 FLOAT_TILES(f32_streamed, float, vf, vb)
 FUNCTION_TILES(f32_streamed)

@@ -1,8 +1,15 @@
 // Vector types of a SIMD level. LEVEL_BYTES is the register's width. A name is
-// a letter for the lane and n (native: one register) or w (as many lanes as a
-// register has floats, so that float32 functions may compute in float64).
+// a letter for the lane and n (native: one register), w (as many lanes as a
+// register has floats, so that float32 functions may compute in float64) or m
+// (mathematical functions: long chains of dependent instructions, so that four
+// registers side by side keep the machine busier than one; no more of them than
+// an operand of one value has).
 
-enum { LANES = LEVEL_BYTES / 4, WIDE_LANES = LEVEL_BYTES / 8 };
+enum {
+  LANES = LEVEL_BYTES / 4,
+  WIDE_LANES = LEVEL_BYTES / 8,
+  MATH_LANES = (LEVEL_BYTES * 4 < CJ_UNIFORM_BYTES ? LEVEL_BYTES * 4 : CJ_UNIFORM_BYTES) / 4,
+};
 
 #define VECTOR(type, lanes) __attribute__((ext_vector_type(lanes))) type
 typedef VECTOR(float, LEVEL_BYTES / 4) vf;
@@ -13,6 +20,11 @@ typedef VECTOR(int64_t, LEVEL_BYTES / 4) wl;
 typedef VECTOR(uint64_t, LEVEL_BYTES / 4) wul;
 typedef VECTOR(uint16_t, LEVEL_BYTES / 4) vh;
 typedef VECTOR(int8_t, LEVEL_BYTES / 4) vb;
+typedef VECTOR(float, MATH_LANES) mf;
+typedef VECTOR(int32_t, MATH_LANES) mi;
+typedef VECTOR(uint32_t, MATH_LANES) mu;
+typedef VECTOR(uint64_t, MATH_LANES) mul;
+typedef VECTOR(double, MATH_LANES) md;
 typedef VECTOR(double, LEVEL_BYTES / 8) nd;
 typedef VECTOR(int64_t, LEVEL_BYTES / 8) nl;
 typedef VECTOR(uint64_t, LEVEL_BYTES / 8) nul;
@@ -28,8 +40,11 @@ typedef VECTOR(uint8_t, LEVEL_BYTES) vc;
 
 #if LEVEL_HAS_FMA
 #define FMA_F(a, b, c) __builtin_elementwise_fma(a, b, c)
+#define FMA_EXACT_F(a, b, c) FMA_F(a, b, c)
 #else
 #define FMA_F(a, b, c) ((a) * (b) + (c))
+// Where the product must not be rounded: float32 by way of float64, which holds it.
+#define FMA_EXACT_F(a, b, c) CONVERT(CONVERT(a, md) * CONVERT(b, md) + CONVERT(c, md), mf)
 #endif
 
 // A vector whose first `count` lanes come from memory; the others are zero.
