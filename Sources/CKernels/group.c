@@ -351,15 +351,22 @@ static char *accumulators(const tile_state *state, int fold, int64_t depth) {
   return at;
 }
 
-static void fold_tile(const tile_state *state, int64_t depth, int64_t level, bool first) {
+static void fold_tile(const tile_state *state, int64_t depth, int64_t top, bool first) {
   const group_plan *plan = state->plan;
+  const cj_level *level = state->level;
+  const int64_t rows = state->rows, columns = state->columns;
   for (int i = 0; i < plan->group->fold_count; i++) {
     const cj_fold *fold = &plan->group->folds[i];
-    const int64_t row = plan->column_count * cj_fold_bytes(fold);
-    const cj_fold_columns run =
-        fold->dtype == CJ_FLOAT64 ? state->level->fold_columns_f64 : state->level->fold_columns_f32;
-    run((cj_reduction)fold->op, state->rows, state->columns, state->columns, state->rows * state->columns,
-        state->registers[fold->reg], accumulators(state, i, depth) + level * row, first);
+    const planned_fold *what = &plan->folds[i];
+    const bool wide = fold->dtype == CJ_FLOAT64;
+    const void *a = state->registers[what->a], *b = state->registers[what->b];
+    char *sums = accumulators(state, i, depth) + top * plan->column_count * cj_fold_bytes(fold);
+    if (what->multiplies)
+      (wide ? level->fold_products_f64 : level->fold_products_f32)(rows, columns, columns, rows * columns, a, b, sums,
+                                                                   first);
+    else
+      (wide ? level->fold_columns_f64 : level->fold_columns_f32)((cj_reduction)fold->op, rows, columns, columns,
+                                                                 rows * columns, a, sums, first);
   }
 }
 

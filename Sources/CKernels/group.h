@@ -54,7 +54,7 @@ typedef struct {
   bool single;     // one value at every column but one (a row is a tile): its slot is filled once a task
   bool permanent;  // the slot is not recycled
   bool streamed;   // written past the caches as it is made
-  bool unmade;     // a product that the sum over it makes by itself
+  bool unmade;     // a product that the sum or the fold over it makes by itself
   bool stored;     // some store or fold takes it
   uint16_t rest;   // that value's register, where it is not zero
   int32_t product;  // the multiplication of which the register, a sum, is the only reader; -1: none
@@ -63,6 +63,12 @@ typedef struct {
   int32_t defined, last_use;  // instruction indices; loads are defined at -1
 } planned_register;
 
+// What a fold adds up: a, or a * b.
+typedef struct {
+  uint16_t a, b;
+  bool multiplies;
+} planned_fold;
+
 typedef struct {
   const cj_group *group;
   const cj_level *level;  // the caller's, for all threads
@@ -70,6 +76,7 @@ typedef struct {
   planned_access *loads, *stores;
   planned_register *registers;
   planned_step *steps;
+  planned_fold *folds;
   int32_t step_count, slot_count;
   int32_t row_slots, uniform_slots;
   int64_t slot_bytes;                     // of an element

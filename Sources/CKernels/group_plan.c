@@ -304,12 +304,12 @@ static void plan_accesses(group_plan *plan, void *const *slots) {
 
 enum { SLOT_UNSET = -2 };
 
-static bool is_stored(const cj_group *group, uint16_t reg) {
-  for (int i = 0; i < group->store_count; i++)
-    if (group->stores[i].reg == reg) return true;
-  for (int i = 0; i < group->fold_count; i++)
-    if (group->folds[i].reg == reg) return true;
-  return false;
+// Stores and folds of a register.
+static int32_t store_count(const cj_group *group, uint16_t reg) {
+  int32_t count = 0;
+  for (int i = 0; i < group->store_count; i++) count += group->stores[i].reg == reg;
+  for (int i = 0; i < group->fold_count; i++) count += group->folds[i].reg == reg;
+  return count;
 }
 
 static bool is_broadcast(const group_plan *plan, uint16_t reg) {
@@ -317,18 +317,36 @@ static bool is_broadcast(const group_plan *plan, uint16_t reg) {
   return defined >= 0 && plan->group->instructions[defined].op == CJ_BROADCAST;
 }
 
+// The product of elements that makes a register, where nobody reads it but so many instructions and stores.
+static const cj_instruction *sole_product(const group_plan *plan, uint16_t reg, int32_t uses, int32_t stores) {
+  const planned_register *product = &plan->registers[reg];
+  if (product->defined < 0 || product->uses != uses || store_count(plan->group, reg) != stores) return NULL;
+  const cj_instruction *made = &plan->group->instructions[product->defined];
+  const bool multiplies = made->op == CJ_MULTIPLY && !is_broadcast(plan, made->a) && !is_broadcast(plan, made->b);
+  return multiplies ? made : NULL;
+}
+
 // A sum over a product that nobody else reads may multiply as it goes: what it multiplies lives until then.
 static void find_product(group_plan *plan, int index) {
-  const cj_group *group = plan->group;
-  const cj_instruction *sum = &group->instructions[index];
-  if (sum->op != CJ_REDUCE || sum->aux != CJ_SUM) return;
-  const planned_register *operand = &plan->registers[sum->a];
-  if (operand->defined < 0 || operand->uses > 1 || is_stored(group, sum->a)) return;
-  const cj_instruction *product = &group->instructions[operand->defined];
-  if (product->op != CJ_MULTIPLY || is_broadcast(plan, product->a) || is_broadcast(plan, product->b)) return;
-  plan->registers[sum->dst].product = operand->defined;
-  plan->registers[product->a].last_use = (int32_t)cj_max64(plan->registers[product->a].last_use, index);
-  plan->registers[product->b].last_use = (int32_t)cj_max64(plan->registers[product->b].last_use, index);
+  const cj_instruction *sum = &plan->group->instructions[index];
+  const bool sums = sum->op == CJ_REDUCE && sum->aux == CJ_SUM;
+  const cj_instruction *product = sums ? sole_product(plan, sum->a, 1, 0) : NULL;
+  if (!product) return;
+  planned_register *a = &plan->registers[product->a], *b = &plan->registers[product->b];
+  plan->registers[sum->dst].product = plan->registers[sum->a].defined;
+  a->last_use = (int32_t)cj_max64(a->last_use, index);
+  b->last_use = (int32_t)cj_max64(b->last_use, index);
+}
+
+static planned_fold what_folds(const group_plan *plan, const cj_fold *fold) {
+  const cj_instruction *product = fold->op == CJ_SUM ? sole_product(plan, fold->reg, 0, 1) : NULL;
+  return product ? (planned_fold){product->a, product->b, true} : (planned_fold){fold->reg, fold->reg, false};
+}
+
+// A register that lasts until the end of the tile, all elements of it.
+static void keep_whole(group_plan *plan, uint16_t reg) {
+  plan->registers[reg].stored = true;
+  plan->registers[reg].whole = true;
 }
 
 static void find_lives(group_plan *plan) {
@@ -360,8 +378,11 @@ static void find_lives(group_plan *plan) {
   // What is stored lives to the end of the tile.
   for (int i = 0; i < group->store_count; i++) plan->registers[group->stores[i].reg].stored = true;
   for (int i = 0; i < group->fold_count; i++) {
-    plan->registers[group->folds[i].reg].stored = true;
-    plan->registers[group->folds[i].reg].whole = true;
+    plan->folds[i] = what_folds(plan, &group->folds[i]);
+    keep_whole(plan, group->folds[i].reg);
+    keep_whole(plan, plan->folds[i].a);
+    keep_whole(plan, plan->folds[i].b);
+    plan->registers[group->folds[i].reg].unmade = plan->folds[i].multiplies;
   }
 }
 
@@ -616,7 +637,7 @@ static group_plan *make_plan(const cj_group *group, void *const *slots, void *wo
   const size_t steps = (size_t)group->instruction_count;
   const size_t bytes = sizeof(group_plan) + accesses * sizeof(planned_access) +
                        registers * (sizeof(planned_register) + sizeof(int32_t)) +
-                       steps * sizeof(planned_step) + 64;
+                       steps * sizeof(planned_step) + (size_t)group->fold_count * sizeof(planned_fold) + 64;
   group_plan *plan = cj_scratch(CJ_SCRATCH_PLAN, (int64_t)bytes);
   if (!plan) abort();  // a few KiB
   *plan = (group_plan){.group = group, .level = cj_current_level(), .slots = slots, .partials = workspace, .blocks = blocks};
@@ -625,6 +646,7 @@ static group_plan *make_plan(const cj_group *group, void *const *slots, void *wo
   plan->steps = (planned_step *)(plan->stores + group->store_count);
   plan->registers = (planned_register *)(plan->steps + steps);
   int32_t *free_slots = (int32_t *)(plan->registers + registers);
+  plan->folds = (planned_fold *)(free_slots + registers);
   plan->column_count = group->extents[group->rank - 1];
   plan->row_count = row_count(group);
 

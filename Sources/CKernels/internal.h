@@ -32,6 +32,10 @@ typedef void (*cj_sum_products)(int64_t rows, int64_t n, int64_t line_stride, co
 typedef void (*cj_fold_columns)(cj_reduction op, int64_t rows, int64_t columns, int64_t row_stride,
                                 int64_t readable, const void *in, void *out, bool first);
 
+// The same for the sums of products with `times`, laid out alike.
+typedef void (*cj_fold_products)(int64_t rows, int64_t columns, int64_t row_stride, int64_t readable, const void *in,
+                                 const void *times, void *out, bool first);
+
 typedef struct cj_level {
   const char *name;
   cj_tile_op ops[CJ_OPCODE_COUNT][CJ_TYPE_COUNT];
@@ -46,6 +50,7 @@ typedef struct cj_level {
   cj_reduce_rows reduce_rows_f32, reduce_rows_f64;
   cj_sum_products sum_products_f32, sum_products_f64;
   cj_fold_columns fold_columns_f32, fold_columns_f64;
+  cj_fold_products fold_products_f32, fold_products_f64;
   // Philox words of blocks first..<first + count, four a block.
   void (*philox)(uint64_t key, uint64_t stream, uint64_t first, int64_t count, uint32_t *words);
   void (*uniform_f32)(int64_t n, const uint32_t *words, int32_t bits, float *out);

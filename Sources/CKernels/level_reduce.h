@@ -119,17 +119,17 @@ static void NAME(sum_products)(int64_t rows, int64_t n, int64_t stride, const vo
 // starts them. A few vectors of columns at a time, whose sums stay in registers. Lanes beyond
 // `columns` are the next row's, read only where there is memory to read, and dropped.
 INLINE void NAME(fold_few)(cj_reduction op, int vectors, int64_t rows, int64_t columns, int64_t stride,
-                           int64_t readable, const LANE *in, LANE *out, bool first) {
+                           int64_t readable, const LANE *in, const LANE *times, LANE *out, bool first) {
   const int64_t rest = (columns - (vectors - 1) * COUNT) * (int64_t)sizeof(LANE);
   VEC sums[FEW];
   for (int64_t row = 0; row < rows; row++) {
-    const LANE *from = in + row * stride;
+    const LANE *from = in + row * stride, *by = times ? times + row * stride : NULL;
     const bool whole = row * stride + vectors * COUNT <= readable;
 #pragma clang loop unroll(full)
     for (int j = 0; j < vectors; j++) {
       VEC value;
-      if (whole || j < vectors - 1) value = LOAD(VEC, from + j * COUNT);
-      else value = LOAD_SOME(VEC, from + j * COUNT, rest);
+      if (whole || j < vectors - 1) value = NAME(values_at)(from, by, j * COUNT);
+      else value = LOAD_SOME(VEC, from + j * COUNT, rest) * (by ? LOAD_SOME(VEC, by + j * COUNT, rest) : 1);
       if (row > 0) sums[j] = NAME(combine)(op, sums[j], value);
       else if (first) sums[j] = value;
       else if (j < vectors - 1) sums[j] = NAME(combine)(op, LOAD(VEC, out + j * COUNT), value);
@@ -143,42 +143,52 @@ INLINE void NAME(fold_few)(cj_reduction op, int vectors, int64_t rows, int64_t c
 
 // Wide columns go along rows, as prefetching likes it.
 INLINE void NAME(fold_wide)(cj_reduction op, int64_t rows, int64_t columns, int64_t stride,
-                            const LANE *in, LANE *out, bool first) {
+                            const LANE *in, const LANE *times, LANE *out, bool first) {
+#pragma clang loop unroll_count(4)
   for (int64_t column = 0; column < columns; column += COUNT) {
-    VEC sum = first ? LOAD(VEC, in + column) : LOAD(VEC, out + column);
+    VEC sum = first ? NAME(values_at)(in, times, column) : LOAD(VEC, out + column);
     for (int64_t row = first; row < rows; row++)
-      sum = NAME(combine)(op, sum, LOAD(VEC, in + row * stride + column));
+      sum = NAME(combine)(op, sum, NAME(values_at)(in, times, row * stride + column));
     STORE(out + column, sum);
   }
 }
 
 INLINE void NAME(columns_of)(cj_reduction op, int64_t rows, int64_t columns, int64_t stride,
-                             int64_t readable, const LANE *in, LANE *out, bool first) {
+                             int64_t readable, const LANE *in, const LANE *times, LANE *out, bool first) {
   enum { ROWS = 8 };
   const int64_t wide = columns <= FEW * COUNT ? 0 : columns / COUNT * COUNT;
   for (int64_t row = 0; wide > 0 && row < rows; row += ROWS) {
-    const LANE *from = in + row * stride;
-    if (row > 0 && row + ROWS <= rows) NAME(fold_wide)(op, ROWS, wide, stride, from, out, false);
-    else NAME(fold_wide)(op, cj_min64(ROWS, rows - row), wide, stride, from, out, first && row == 0);
+    const LANE *from = in + row * stride, *by = times ? times + row * stride : NULL;
+    const int64_t count = cj_min64(ROWS, rows - row);
+    if (row == 0 && first) NAME(fold_wide)(op, count, wide, stride, from, by, out, true);
+    else if (count == ROWS) NAME(fold_wide)(op, ROWS, wide, stride, from, by, out, false);
+    else if (count == 1) NAME(fold_wide)(op, 1, wide, stride, from, by, out, false);
+    else NAME(fold_wide)(op, count, wide, stride, from, by, out, false);
   }
   const int64_t rest = columns - wide;
   in += wide, out += wide, readable -= wide;
+  times = times ? times + wide : NULL;
   switch ((rest + COUNT - 1) / COUNT) {
-    case 1: NAME(fold_few)(op, 1, rows, rest, stride, readable, in, out, first); break;
-    case 2: NAME(fold_few)(op, 2, rows, rest, stride, readable, in, out, first); break;
-    case 3: NAME(fold_few)(op, 3, rows, rest, stride, readable, in, out, first); break;
-    case 4: NAME(fold_few)(op, 4, rows, rest, stride, readable, in, out, first); break;
+    case 1: NAME(fold_few)(op, 1, rows, rest, stride, readable, in, times, out, first); break;
+    case 2: NAME(fold_few)(op, 2, rows, rest, stride, readable, in, times, out, first); break;
+    case 3: NAME(fold_few)(op, 3, rows, rest, stride, readable, in, times, out, first); break;
+    case 4: NAME(fold_few)(op, 4, rows, rest, stride, readable, in, times, out, first); break;
   }
 }
 
 static void NAME(fold_columns)(cj_reduction op, int64_t rows, int64_t columns, int64_t stride,
                                int64_t readable, const void *in, void *out, bool first) {
   switch (op) {
-    case CJ_SUM: NAME(columns_of)(CJ_SUM, rows, columns, stride, readable, in, out, first); break;
-    case CJ_PRODUCT: NAME(columns_of)(CJ_PRODUCT, rows, columns, stride, readable, in, out, first); break;
-    case CJ_MAX: NAME(columns_of)(CJ_MAX, rows, columns, stride, readable, in, out, first); break;
-    case CJ_MIN: NAME(columns_of)(CJ_MIN, rows, columns, stride, readable, in, out, first); break;
+    case CJ_SUM: NAME(columns_of)(CJ_SUM, rows, columns, stride, readable, in, NULL, out, first); break;
+    case CJ_PRODUCT: NAME(columns_of)(CJ_PRODUCT, rows, columns, stride, readable, in, NULL, out, first); break;
+    case CJ_MAX: NAME(columns_of)(CJ_MAX, rows, columns, stride, readable, in, NULL, out, first); break;
+    case CJ_MIN: NAME(columns_of)(CJ_MIN, rows, columns, stride, readable, in, NULL, out, first); break;
   }
+}
+
+static void NAME(fold_products)(int64_t rows, int64_t columns, int64_t stride, int64_t readable, const void *in,
+                                const void *times, void *out, bool first) {
+  NAME(columns_of)(CJ_SUM, rows, columns, stride, readable, in, times, out, first);
 }
 
 #undef COUNT
