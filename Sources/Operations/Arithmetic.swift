@@ -9,7 +9,7 @@ extension ElementwiseFunction {
   ) { _, x in x[0] + x[1] }
 
   public static let subtract = ElementwiseFunction(
-    "subtract", arity: 2, .numbers, gradients: [{ _, _, g in g }, { _, _, g in -g }]
+    "subtract", arity: 2, .numbers, gradients: [{ _, _, g in g }, { x, _, g in -g.summed(to: x[1].shape) }]
   ) { _, x in x[0] - x[1] }
 
   public static let multiply = ElementwiseFunction(

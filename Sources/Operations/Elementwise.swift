@@ -110,9 +110,14 @@ public struct Elementwise: Operation {
     }
     return .rule { context in
       guard let cotangent = context.cotangents[0] else { return context.operands.map { _ in nil } }
-      return context.operands.indices.map { index in
+      let operands = context.operands
+      if function === ElementwiseFunction.multiply, operands[0] == operands[1] {
+        // Of a square: what is doubled is often one value for many elements.
+        return [context.isNeeded[0] ? (cotangent + cotangent) * operands[0] : nil, nil]
+      }
+      return operands.indices.map { index in
         guard context.isNeeded[index], let rule = function.gradients[index] else { return nil }
-        return rule(context.operands, context.results[0], cotangent).summed(to: context.operands[index].shape)
+        return rule(operands, context.results[0], cotangent).summed(to: operands[index].shape)
       }
     }
   }
