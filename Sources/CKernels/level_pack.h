@@ -10,7 +10,8 @@
 enum { PACK(quad) = 16 / sizeof(STEP) };
 
 INLINE STEP PACK(step)(const cj_gemm_lines *lines, int64_t line, int64_t step) {
-  const SOURCE *from = (const SOURCE *)lines->data + line * lines->line_stride + step * STEP_LENGTH * lines->depth_stride;
+  const SOURCE *from = (const SOURCE *)lines->data + line * lines->line_stride;
+  from += step * STEP_LENGTH * lines->depth_stride;
   return (step + 1) * STEP_LENGTH <= lines->depth ? TWO(from, lines->depth_stride) : ONE(from);
 }
 
@@ -129,14 +130,14 @@ INLINE void PACK(rows_tile)(int64_t height, int64_t vectors, int64_t steps, cons
     for (int64_t j = 0; j < vectors; j++)
       sums[i][j] = accumulate ? LOAD(VEC, sums_ + i * sums_line + j * sizeof(VEC)) : (VEC)(LANE)0;
   }
-#pragma clang loop unroll(full)
-  for (int64_t p = 0; p < steps; p++) {
+#pragma clang loop unroll_count(8)
+  for (int64_t p = 0; p < steps; p++, a += sizeof(STEP), b += STEP_LENGTH * b_stride) {
     STEP_VEC right[4];
 #pragma clang loop unroll(full)
-    for (int64_t j = 0; j < vectors; j++) right[j] = ACROSS(b + p * STEP_LENGTH * b_stride + j * COUNT, b_stride);
+    for (int64_t j = 0; j < vectors; j++) right[j] = ACROSS(b + j * COUNT, b_stride);
 #pragma clang loop unroll(full)
     for (int64_t i = 0; i < height; i++) {
-      const STEP_VEC left = (STEP_VEC)LOAD(STEP, a + i * a_line + p * sizeof(STEP));
+      const STEP_VEC left = (STEP_VEC)LOAD(STEP, a + i * a_line);
 #pragma clang loop unroll(full)
       for (int64_t j = 0; j < vectors; j++) sums[i][j] = MULTIPLY_ADD(left, right[j], sums[i][j]);
     }
@@ -148,49 +149,51 @@ INLINE void PACK(rows_tile)(int64_t height, int64_t vectors, int64_t steps, cons
   }
 }
 
-#define ROWS_TILE(height, vectors)                                                                           \
-  PACK(rows_tile)(height, vectors, steps, a + i * part->a_line, part->a_line, b, b_stride, sums + i * part->sums_line, \
-                  part->sums_line, accumulate)
+#define ROWS_TILE(height)                                                                                    \
+  PACK(rows_tile)(height, vectors, steps, a, part->a_line, b, b_stride, sums + j * (int64_t)sizeof(LANE), \
+                  part->sums_line, first > 0)
 
-// All rows at `steps` steps from `first` on, over all columns.
-INLINE void PACK(rows_steps)(const cj_gemm_rows *part, int64_t vectors, int64_t first, int64_t steps) {
+// Rows from `row` on, as many as a tile has, at `steps` steps from `first` on, over all columns.
+INLINE void PACK(rows_steps)(const cj_gemm_rows *part, int64_t row, int64_t vectors, int64_t first, int64_t steps) {
   const int64_t columns = vectors * COUNT, depth = cj_min64(steps * STEP_LENGTH, part->depth - first * STEP_LENGTH);
-  const bool accumulate = part->accumulate || first > 0;
-  const char *a = part->a + first * (int64_t)sizeof(STEP);
+  const int64_t rows = cj_min64(ROWS_HEIGHT, part->rows - row), tiles = cj_ceil_div(part->rows, ROWS_HEIGHT);
+  const char *a = part->a + row * part->a_line + first * (int64_t)sizeof(STEP);
+  char *sums = part->sums + row * part->sums_line;
   for (int64_t j = 0; j < part->columns; j += columns) {
     const int64_t at = first * STEP_LENGTH * part->b_stride + j;
     const SOURCE *b = (const SOURCE *)part->b + at;
     int64_t b_stride = part->b_stride;
+    // The steps after these come into the second-level cache meanwhile. (One row takes no time to speak of,
+    // and the hardware keeps up.)
+    if (part->rows > 1)
+      for (int64_t p = row / ROWS_HEIGHT; p < depth; p += tiles) __builtin_prefetch(b + (depth + p) * b_stride, 0, 2);
     SOURCE edge[ROWS_STEPS * STEP_LENGTH * 4 * COUNT];
     if (depth < steps * STEP_LENGTH || at + (depth - 1) * b_stride + columns > part->readable) {
-      memset(edge, 0, sizeof edge);
+      memset(edge, 0, (size_t)(steps * STEP_LENGTH * columns) * sizeof(SOURCE));
       for (int64_t p = 0; p < depth; p++)
         memcpy(edge + p * columns, b + p * b_stride, (size_t)cj_min64(columns, part->columns - j) * sizeof(SOURCE));
       b = edge;
       b_stride = columns;
     }
-    char *sums = part->sums + j * (int64_t)sizeof(LANE);
-    for (int64_t i = 0; i < part->rows; i += ROWS_HEIGHT) {
-      const int64_t rows = cj_min64(ROWS_HEIGHT, part->rows - i);
-      if (vectors == 4 || rows == 1) ROWS_TILE(1, vectors);
-      else if (rows == 2) ROWS_TILE(2, vectors);
-      else if (rows == 3) ROWS_TILE(3, vectors);
-      else ROWS_TILE(4, vectors);
-    }
+    if (vectors == 4 || rows == 1) ROWS_TILE(1);
+    else if (rows == 2) ROWS_TILE(2);
+    else if (rows == 3) ROWS_TILE(3);
+    else ROWS_TILE(4);
   }
 }
 
-INLINE void PACK(rows_depth)(const cj_gemm_rows *part, int64_t vectors) {
-  const int64_t steps = cj_ceil_div(part->depth, STEP_LENGTH);
+INLINE void PACK(rows_depth)(const cj_gemm_rows *part, int64_t vectors, int64_t most) {
+  const int64_t steps = cj_ceil_div(part->depth, STEP_LENGTH), whole = part->depth / STEP_LENGTH;
   int64_t p = 0;
-  for (; (p + ROWS_STEPS) * STEP_LENGTH <= part->depth; p += ROWS_STEPS)
-    PACK(rows_steps)(part, vectors, p, ROWS_STEPS);
-  for (; p < steps; p++) PACK(rows_steps)(part, vectors, p, 1);
+  for (; p + most <= whole; p += most)
+    for (int64_t row = 0; row < part->rows; row += ROWS_HEIGHT) PACK(rows_steps)(part, row, vectors, p, most);
+  if (p == steps) return;
+  for (int64_t row = 0; row < part->rows; row += ROWS_HEIGHT) PACK(rows_steps)(part, row, vectors, p, steps - p);
 }
 
 static void PACK(gemm_multiply_rows)(const cj_gemm_rows *part) {
-  if (part->rows == 1) PACK(rows_depth)(part, 4);
-  else PACK(rows_depth)(part, 2);
+  if (part->rows == 1) PACK(rows_depth)(part, 4, ROW_STEPS);
+  else PACK(rows_depth)(part, 2, ROWS_STEPS);
 }
 
 static const cj_gemm_kernels PACK(gemm_kernels) = {

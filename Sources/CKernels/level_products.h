@@ -2,7 +2,8 @@
 
 #include "level_quads.h"
 
-enum { ROWS_HEIGHT = 4, ROWS_STEPS = 8 };  // at a time, where there are few rows
+// Few rows: rows and steps at a time, and steps of a single row.
+enum { ROWS_HEIGHT = 4, ROWS_STEPS = 16, ROW_STEPS = 8 };
 
 #define LANE float
 #define VEC vf

@@ -32,7 +32,7 @@ typedef struct {
   int64_t next_lines, next_line, next_pieces;
 } cj_gemm_panel;
 
-// sums (+)= a . b for few rows, along the rows of B where they lie.
+// sums = a . b for few rows, along the rows of B where they lie.
 typedef struct {
   int64_t rows, columns, depth;
   const char *a;
@@ -41,7 +41,6 @@ typedef struct {
   int64_t b_stride, readable;  // elements
   char *sums;
   int64_t sums_line;  // with room for CJ_GEMM_OVERHANG bytes
-  bool accumulate;    // goes on adding to what `sums` holds
 } cj_gemm_rows;
 enum { CJ_GEMM_OVERHANG = 256 };
 
