@@ -27,20 +27,23 @@ extension ElementwiseFunction {
     gradients: [{ x, y, g in g * (y - 1) * x[1] }, { x, y, g in g * (y - 1) * x[0] }]
   ) { _, x in -(x[0] * x[1]).unary(.expm1) }
 
-  /// θ − size · mean / (√square / root + ε). Operands: θ, mean, square, size, root, ε.
+  /// θ − size · mean / (√square · scale + ε). Operands: θ, mean, square, size, scale, ε.
   public static let adamStep = ElementwiseFunction(
-    "adamStep", arity: 6, .floats, flops: 15,
+    "adamStep", arity: 6, .floats, flops: 13,
     gradients: [
       { _, _, g in g },
       { x, _, g in -(g * x[3] / adamDivisor(x)) },
-      { x, _, g in g * adamSlope(x) / (x[2].sqrt() * x[4] * 2) },
+      { x, _, g in g * adamSlope(x) * x[4] / (x[2].sqrt() * 2) },
       { x, _, g in -(g * x[1] / adamDivisor(x)) },
-      { x, _, g in -(g * adamSlope(x) * x[2].sqrt() / (x[4] * x[4])) },
+      { x, _, g in g * adamSlope(x) * x[2].sqrt() },
       { x, _, g in g * adamSlope(x) },
     ]
-  ) { _, x in x[0] - x[1] / (x[2].unary(.sqrt) / x[4] + x[5]) * x[3] }
+  ) { builder, x in
+    let divisor = builder.multiplyAdd(x[2].unary(.sqrt), x[4], x[5])
+    return builder.multiplyAdd(x[1] / divisor, -x[3], x[0])
+  }
 
-  private static func adamDivisor(_ x: [Value]) -> Value { x[2].sqrt() / x[4] + x[5] }
+  private static func adamDivisor(_ x: [Value]) -> Value { x[2].sqrt() * x[4] + x[5] }
 
   /// The derivative of the step by its divisor.
   private static func adamSlope(_ x: [Value]) -> Value {
@@ -69,8 +72,8 @@ extension Value {
 
   /// See ``ElementwiseFunction/adamStep``.
   public static func adamStep(
-    _ value: Value, mean: Value, square: Value, size: Value, root: Value, epsilon: Value
+    _ value: Value, mean: Value, square: Value, size: Value, scale: Value, epsilon: Value
   ) -> Value {
-    record(Elementwise(.adamStep), [value, mean, square, size, root, epsilon])
+    record(Elementwise(.adamStep), [value, mean, square, size, scale, epsilon])
   }
 }

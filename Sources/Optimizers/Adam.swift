@@ -35,7 +35,8 @@ public final class Adam: Optimizer {
       let first = Value.biasCorrection(step: step, logDecay: number(log(beta1), .float64))
       let second = Value.biasCorrection(step: step, logDecay: number(log(beta2), .float64))
       return [
-        (hostNumber(.float64) { .float(self.learningRate) } / first).cast(to: dtype), second.sqrt().cast(to: dtype),
+        (hostNumber(.float64) { .float(self.learningRate) } / first).cast(to: dtype),
+        (number(1, .float64) / second.sqrt()).cast(to: dtype),
         number(epsilon, dtype), number(beta1, dtype), number(1 - beta1, dtype), number(beta2, dtype),
         number(1 - beta2, dtype),
       ]
@@ -43,7 +44,7 @@ public final class Adam: Optimizer {
       let mean = Value.movingAverage(slots[0], gradient, decay: scalars[3], weight: scalars[4])
       let square = Value.movingSquare(slots[1], gradient, decay: scalars[5], weight: scalars[6])
       let next = Value.adamStep(
-        value, mean: mean, square: square, size: scalars[0], root: scalars[1], epsilon: scalars[2])
+        value, mean: mean, square: square, size: scalars[0], scale: scalars[1], epsilon: scalars[2])
       return [next, mean, square]
     }
   }

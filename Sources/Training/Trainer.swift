@@ -76,11 +76,15 @@ public final class Trainer<Model: Module>: Sendable {
     for (x, y) in batches {
       optimizer.learningRate = run.scheduledLearningRate
       let loss = meter.measure { () -> Tensor in
-        let (loss, gradients) = valueAndGradient(of: model) { step(model, x, y) }
+        // The sum is made inside, where it is part of the step's plan.
+        let (loss, gradients, sum) = valueAndGradient(of: model) { () -> (Tensor, Tensor) in
+          let loss = step(model, x, y)
+          return (loss, total + loss.stoppingGradient())
+        }
+        total = sum
         optimizer.update(model, gradients)
         return loss
       }
-      total += loss
       steps += 1
       examples += x.shape[0]
       run.stepsDone += 1
