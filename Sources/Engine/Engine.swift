@@ -19,7 +19,7 @@ public final class Engine: Sendable {
     backends = [CPUBackend(), ReferenceBackend(), FakeBackend()]
     executors = Device.all.map { Executor("cajal.\($0)") }
     cache = PlanCache(capacity: Settings.process.planCacheCapacity)
-    Recording.evaluator = { nodes in Engine.shared.evaluatePending(nodes) }
+    Recording.evaluator = { recording in Engine.shared.evaluatePending(recording) }
   }
 
   // MARK: Counters
@@ -103,8 +103,13 @@ public final class Engine: Sendable {
   public func startPending() {
     let recording = Recording.ofThread.takeUnretainedValue()
     recording.prune()
-    let held = graphLock.withLock { _ in Walk.held(recording.pending { _ in true }) }
-    if !held.isEmpty { start(held, waits: false) }
+    startHeld(recording)
+  }
+
+  /// What of `recording`, which was pruned, something holds.
+  private func startHeld(_ recording: Recording) {
+    let held = graphLock.withLock { _ in Walk.held(in: recording) }
+    if !held.isEmpty { startPruned(recording, held, [], nil, waits: false) }
   }
 
   /// Evaluates `values` and waits; throws the first error.
@@ -176,12 +181,13 @@ public final class Engine: Sendable {
   }
 
   /// The recorder's limit was passed, or each operation is to be evaluated at once.
-  private func evaluatePending(_ nodes: [Node]) {
+  private func evaluatePending(_ recording: Recording) {
     if Settings.process.checksNaN {
+      var nodes: [Node] = []
+      recording.forEachPending { nodes.append($0) }
       NaNCheck.evaluate(nodes, self)
     } else {
-      let held = graphLock.withLock { _ in Walk.held(nodes) }
-      start(held, waits: false)
+      startHeld(recording)
     }
   }
 
@@ -198,6 +204,12 @@ public final class Engine: Sendable {
     let recording = Recording.ofThread.takeUnretainedValue()
     // Nodes that nobody can reach any more refer to others, and would make them look held.
     recording.prune()
+    startPruned(recording, nodes, fallbacks, scope, waits: waits)
+  }
+
+  private func startPruned(
+    _ recording: Recording, _ nodes: [Node], _ fallbacks: [Fallback], _ scope: DifferentiationScope?, waits: Bool
+  ) {
     // Effects that this thread recorded happen now, in their order, whether or not anybody reads them.
     for effect in recording.pendingEffects { materialize([effect], fallbacks: [], nil, waits: false) }
     materialize(nodes, fallbacks: fallbacks, scope, waits: waits)
@@ -242,7 +254,7 @@ public final class Engine: Sendable {
       let walk = Walk.begin()
       for target in targets { walk.visit(target) }
       if let scope {
-        for node in Walk.held(Recording.ofThread.takeUnretainedValue().pending { !walk.passed($0) })
+        for node in Walk.held(in: Recording.ofThread.takeUnretainedValue(), where: { !walk.passed($0) })
         where node.scope?.isInside(scope) ?? false {
           targets.append(node)
           walk.visit(node)

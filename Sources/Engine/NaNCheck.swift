@@ -12,7 +12,7 @@ enum NaNCheck {
   }
 
   private static func evaluate(_ node: Node, _ engine: Engine) {
-    let operands = graphLock.withLock { _ in node.operands }
+    let operands = graphLock.withLock { _ in Array(node.operands) }
     let value = Value(node)
     do {
       try engine.evaluate([value])

@@ -155,18 +155,26 @@ final class Walk {
 
   // MARK: What is held
 
-  /// Those of `nodes` that are pending and that something besides the others refers to. Under graphLock; a
-  /// walk in progress that passed none of them stays as it is.
-  static func held(_ nodes: [Node]) -> [Node] {
-    guard !nodes.isEmpty else { return [] }
+  /// Those of the thread's pending nodes that are included and that something besides them refers to. Under graphLock;
+  /// a walk in progress stays as it is, if none is included that it passed.
+  static func held(in recording: Recording, where isIncluded: (Node) -> Bool = { _ in true }) -> [Node] {
     let epoch = Node.nextEpoch()
-    for node in nodes {
+    recording.forEachPending { node in
+      guard isIncluded(node) else { return }
       node.walk = epoch
       node.walkReferences = 0
     }
-    for node in nodes {
-      for operand in node.operands where operand.node.walk == epoch { operand.node.walkReferences += 1 }
+    recording.forEachPending { node in
+      guard node.walk == epoch else { return }
+      let operands = node.operands
+      for index in 0..<operands.count {
+        operands.at(index).node._withUnsafeGuaranteedRef { if $0.walk == epoch { $0.walkReferences += 1 } }
+      }
     }
-    return nodes.filter { $0.status == .pending && $0.references.load(ordering: .acquiring) > Int($0.walkReferences) }
+    var held: [Node] = []
+    recording.forEachPending { node in
+      if node.walk == epoch, node.references.load(ordering: .acquiring) > Int(node.walkReferences) { held.append(node) }
+    }
+    return held
   }
 }

@@ -28,7 +28,7 @@ public final class Recording {
   private static func firstPrune(_ settings: Settings) -> Int { settings.checksNaN ? 0 : 4096 }
 
   /// What evaluates nodes; the engine's.
-  nonisolated(unsafe) public static var evaluator: (@Sendable ([Node]) -> Void)?
+  nonisolated(unsafe) public static var evaluator: (@Sendable (Recording) -> Void)?
 
   /// That of the calling thread, which holds it until it ends.
   public static var ofThread: Unmanaged<Recording> {
@@ -81,7 +81,7 @@ public final class Recording {
     let settings = Settings.process
     prune()
     if count >= settings.pendingNodeLimit || settings.checksNaN, count > 0 {
-      Recording.evaluator?(pending { _ in true })
+      Recording.evaluator?(self)
       prune()
     }
     // Never beyond the limit, unless what is left cannot be evaluated.
@@ -109,14 +109,10 @@ public final class Recording {
   /// Effects that have not happened yet, in the order of recording.
   public var pendingEffects: [Node] { effects.isEmpty ? [] : effects.filter { $0.status == .pending } }
 
-  /// Those of the pending nodes, oldest first.
-  public func pending(where isIncluded: (Node) -> Bool) -> [Node] {
-    var found: [Node] = []
+  /// Calls `body` with each pending node, oldest first.
+  public func forEachPending(_ body: (Node) -> Void) {
     for reference in nodes[..<count] {
-      reference._withUnsafeGuaranteedRef { node in
-        if node.status == .pending && isIncluded(node) { found.append(node) }
-      }
+      reference._withUnsafeGuaranteedRef { if $0.status == .pending { body($0) } }
     }
-    return found
   }
 }

@@ -132,6 +132,7 @@ extension Value {
 
   /// `bool` counts as int64 in arithmetic.
   private static func arithmetic(_ function: ElementwiseFunction, _ a: Value, _ b: Value) -> Value {
+    if a.dtype == b.dtype, a.dtype != .bool { return apply(function, a, b) }
     let (x, y) = promoted(a, b)
     return apply(function, x.number, y.number)
   }

@@ -117,6 +117,9 @@ extension Value {
   /// NumPy's `matmul`: vectors become matrices for the product, batch axes broadcast. Narrow integers
   /// wrap, through int32; `bool` counts as int64.
   public func matmul(_ other: Value, transposed: Bool = false, transposingOther: Bool = false) -> Value {
+    if rank == 2, other.rank == 2, dtype == other.dtype, dtype.isFloat {
+      return record(MatMul(transposesA: transposed, transposesB: transposingOther), self, other)
+    }
     let (a, b) = Value.promoted(self, other)
     if let failed = [a, b].first(where: { $0.isFailed }) { return failed }
     if !a.dtype.isFloat, !a.dtype.isIndex {
