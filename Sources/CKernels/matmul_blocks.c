@@ -6,7 +6,8 @@
 #include "internal.h"
 
 enum {
-  LINE_PADDING = 64,  // bytes between packed lines: they do not collide in the cache
+  LINE_PADDING = 64,    // bytes between packed lines: they do not collide in the cache
+  ROWS_THAT_WAIT = 12,  // for B, rather than for the arithmetic
 };
 
 cj_gemm_lines cj_gemm_part(const cj_gemm *job, const cj_gemm_operand *operand, int64_t first, int64_t lines,
@@ -80,8 +81,20 @@ static void find_rows(const cj_gemm *job, int64_t row, int64_t depth, char *own,
 
 // ---------------------------------------------------------------- panels of B
 
-static cj_gemm_lines panel_at(const cj_gemm *job, int64_t column, int64_t columns, int64_t depth) {
-  return cj_gemm_part(job, &job->b, column, cj_min64(columns, job->kernels->width), depth, slab_depth(job, depth));
+// The panels of a block, in the order in which they come.
+typedef struct {
+  const cj_gemm *job;
+  int64_t column, columns, slabs, panels;
+  bool slabs_first;
+} panel_order;
+
+static cj_gemm_lines panel_at(const panel_order *order, int64_t index, int64_t *j, int64_t *depth) {
+  const cj_gemm *job = order->job;
+  const int64_t width = job->kernels->width;
+  *j = (order->slabs_first ? index / order->slabs : index % order->panels) * width;
+  *depth = (order->slabs_first ? index % order->slabs : index / order->panels) * job->depth;
+  return cj_gemm_part(job, &job->b, order->column + *j, cj_min64(order->columns - *j, width), *depth,
+                      slab_depth(job, *depth));
 }
 
 static void find_panel(const cj_gemm *job, const cj_gemm_lines *lines, char *own, cj_gemm_panel *panel) {
@@ -112,23 +125,24 @@ void cj_gemm_multiply_block(const cj_gemm *job, int64_t row, int64_t rows, int64
   char *own_lines = own_panel + panel_bytes, *sums = own_lines + lines_bytes;
   char *c = job->c + (row * job->n + column) * job->bytes;
   cj_gemm_panel panel = {.rows = rows, .c_line = is_wide ? job->n * job->bytes : sums_line};
-  for (int64_t depth = 0; depth < job->k; depth += job->depth) {
-    find_rows(job, row, depth, own_lines, all_lines, &panel);
+  // Memory gives B fastest along its lines.
+  const panel_order order = {job, column, columns, cj_ceil_div(job->k, job->depth), cj_ceil_div(columns, width),
+                             rows <= ROWS_THAT_WAIT && job->b.depth_stride == 1};
+  int64_t j, depth, slab = -1;
+  cj_gemm_lines lines = panel_at(&order, 0, &j, &depth);
+  for (int64_t index = 0; index < order.slabs * order.panels; index++) {
+    if (depth != slab) find_rows(job, row, depth, own_lines, all_lines, &panel);
+    slab = depth;
     panel.steps = steps(job, slab_depth(job, depth));
     panel.accumulate = depth > 0;
-    for (int64_t j = 0; j < columns; j += width) {
-      const cj_gemm_lines lines = panel_at(job, column + j, columns - j, depth);
-      find_panel(job, &lines, own_panel, &panel);
-      panel.c = (is_wide ? c : sums) + j * job->compute_bytes;
-      panel.next_lines = 0;
-      const bool is_last = j + width >= columns;
-      if (job->packs_b && (!is_last || depth + job->depth < job->k)) {
-        const cj_gemm_lines next = is_last ? panel_at(job, column, columns, depth + job->depth)
-                                           : panel_at(job, column + j + width, columns - j - width, depth);
-        fetch(job, &next, &panel);
-      }
-      job->kernels->multiply(&panel);
+    panel.c = (is_wide ? c : sums) + j * job->compute_bytes;
+    find_panel(job, &lines, own_panel, &panel);
+    panel.next_lines = 0;
+    if (index + 1 < order.slabs * order.panels) {
+      lines = panel_at(&order, index + 1, &j, &depth);
+      if (job->packs_b) fetch(job, &lines, &panel);
     }
+    job->kernels->multiply(&panel);
   }
   if (!is_wide) cj_gemm_store(job, rows, columns, sums, sums_line, c);
 }
