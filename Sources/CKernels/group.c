@@ -1,5 +1,5 @@
 // The interpreter of tile programs. What a tile is, and which registers are
-// memory itself, group_plan.c has decided.
+// memory itself, group_plan.c and group_registers.c have decided.
 
 #include "group.h"
 

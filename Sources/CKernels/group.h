@@ -1,5 +1,5 @@
-// A tile program made ready to run: what group_plan.c decides once a call and
-// group.c follows in every tile.
+// A tile program made ready to run: what group_plan.c and group_registers.c
+// decide once a call and group.c follows in every tile.
 
 #ifndef CAJAL_KERNELS_GROUP_H
 #define CAJAL_KERNELS_GROUP_H
@@ -97,6 +97,20 @@ enum { CJ_NO_COLUMN = -1, CJ_UNFILLED = -2 };
 group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *workspace);
 // The same for parts of rows, as they come.
 group_plan *cj_group_plan_blocks(const cj_group *group, void *const *slots);
+
+// Parts of planning, in group_registers.c. Uses and lives, before tiles have a shape:
+void cj_find_lives(group_plan *plan);
+// with shape and accesses, slots for what is not memory itself (free_slots: room for each register);
+void cj_assign_slots(group_plan *plan, int32_t *free_slots);
+// then the steps.
+void cj_plan_steps(group_plan *plan);
+
+// Whether an access is the same in every row.
+static inline bool cj_outer_strides_are_zero(const cj_group *group, const cj_access *access) {
+  for (int axis = 0; axis < group->rank - 1; axis++)
+    if (group->extents[axis] > 1 && access->strides[axis] != 0) return false;
+  return true;
+}
 
 // The bytes of one element of a fold's accumulators.
 static inline int64_t cj_fold_bytes(const cj_fold *fold) { return fold->dtype == CJ_FLOAT64 ? 8 : 4; }

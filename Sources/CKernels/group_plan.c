@@ -1,5 +1,5 @@
-// Planning a tile program: where each register lives, which operands are read
-// and written in place, the shape of a tile, how many tiles make a task.
+// Planning a tile program: the shape of a tile, which operands are read and written in place, how many
+// tiles make a task. What becomes of its registers, group_registers.c decides.
 
 #include "group.h"
 
@@ -19,25 +19,6 @@ enum {
   PREFETCH_BYTES = 512 << 10,  // of an operand: what is less lies in the L2 cache
   STREAM_BYTES = 16 << 20,     // stored in all: beyond, results are gone from the caches before they are read
 };
-
-static bool is_comparison(uint8_t op) { return op >= CJ_EQUAL && op <= CJ_GREATER_EQUAL; }
-
-static int operand_count(uint8_t op) {
-  switch (op) {
-    case CJ_CONSTANT: return 0;
-    case CJ_MULTIPLY_ADD:
-    case CJ_SELECT: return 3;
-    case CJ_CAST:
-    case CJ_ROUND:
-    case CJ_NEGATE:
-    case CJ_ABS:
-    case CJ_SIGN:
-    case CJ_NOT:
-    case CJ_REDUCE:
-    case CJ_BROADCAST: return 1;
-    default: return op >= CJ_SQRT && op <= CJ_ROUND_EVEN ? 1 : 2;
-  }
-}
 
 // ---------------------------------------------------------------- memory
 
@@ -72,12 +53,6 @@ static bool is_dense(const cj_group *group, const cj_access *access) {
     if (group->extents[axis] > 1 && access->strides[axis] != expected) return false;
     expected *= group->extents[axis];
   }
-  return true;
-}
-
-static bool outer_strides_are_zero(const cj_group *group, const cj_access *access) {
-  for (int axis = 0; axis < group->rank - 1; axis++)
-    if (group->extents[axis] > 1 && access->strides[axis] != 0) return false;
   return true;
 }
 
@@ -156,14 +131,14 @@ static bool repeats(const group_plan *plan, const cj_access *access) {
   if (access->extent == CJ_ROW) return false;
   const bool flat = access->strides[group->rank - 1] == 0;
   if (plan->tile_rows == 1 && flat) return true;
-  return outer_strides_are_zero(group, access) &&
+  return cj_outer_strides_are_zero(group, access) &&
          (flat || plan->tile_columns == plan->column_count);
 }
 
 // Whether a load is one value in each tile.
 static bool is_uniform(const group_plan *plan, const cj_access *access) {
   if (access->extent == CJ_FULL && access->strides[plan->group->rank - 1] != 0) return false;
-  return plan->tile_rows == 1 || outer_strides_are_zero(plan->group, access);
+  return plan->tile_rows == 1 || cj_outer_strides_are_zero(plan->group, access);
 }
 
 static void plan_access(group_plan *plan, const cj_access *access, void *const *slots,
@@ -253,13 +228,13 @@ static void plan_loads(group_plan *plan, void *const *slots) {
     if (is_uniform(plan, access) && !reg->stored && !reg->whole) {
       planned->kind = ACCESS_UNIFORM;
       reg->uniform = true;
-      reg->constant = outer_strides_are_zero(group, access);
+      reg->constant = cj_outer_strides_are_zero(group, access);
       continue;
     }
     if (planned->kind == ACCESS_DIRECT && must_copy(plan, i)) planned->kind = ACCESS_CONTIGUOUS;
     planned->repeats = planned->kind == ACCESS_ROWS && repeats(plan, access);
     reg->constant = planned->repeats && plan->tile_columns == plan->column_count && !plan->blocks &&
-                    outer_strides_are_zero(group, access);
+                    cj_outer_strides_are_zero(group, access);
     reg->permanent = planned->repeats;
     if (planned->kind == ACCESS_DIRECT) reg->slot = -1;
   }
@@ -298,270 +273,6 @@ static void plan_accesses(group_plan *plan, void *const *slots) {
   plan_loads(plan, slots);
   for (int i = 0; i < group->store_count; i++)
     if (plan->stores[i].kind == ACCESS_DIRECT) plan_run(plan, i, streams);
-}
-
-// ---------------------------------------------------------------- registers
-
-enum { SLOT_UNSET = -2 };
-
-// Stores and folds of a register.
-static int32_t store_count(const cj_group *group, uint16_t reg) {
-  int32_t count = 0;
-  for (int i = 0; i < group->store_count; i++) count += group->stores[i].reg == reg;
-  for (int i = 0; i < group->fold_count; i++) count += group->folds[i].reg == reg;
-  return count;
-}
-
-static bool is_broadcast(const group_plan *plan, uint16_t reg) {
-  const int32_t defined = plan->registers[reg].defined;
-  return defined >= 0 && plan->group->instructions[defined].op == CJ_BROADCAST;
-}
-
-// The product of elements that makes a register, where nobody reads it but so many instructions and stores.
-static const cj_instruction *sole_product(const group_plan *plan, uint16_t reg, int32_t uses, int32_t stores) {
-  const planned_register *product = &plan->registers[reg];
-  if (product->defined < 0 || product->uses != uses || store_count(plan->group, reg) != stores) return NULL;
-  const cj_instruction *made = &plan->group->instructions[product->defined];
-  const bool multiplies = made->op == CJ_MULTIPLY && !is_broadcast(plan, made->a) && !is_broadcast(plan, made->b);
-  return multiplies ? made : NULL;
-}
-
-// A sum over a product that nobody else reads may multiply as it goes: what it multiplies lives until then.
-static void find_product(group_plan *plan, int index) {
-  const cj_instruction *sum = &plan->group->instructions[index];
-  const bool sums = sum->op == CJ_REDUCE && sum->aux == CJ_SUM;
-  const cj_instruction *product = sums ? sole_product(plan, sum->a, 1, 0) : NULL;
-  if (!product) return;
-  planned_register *a = &plan->registers[product->a], *b = &plan->registers[product->b];
-  plan->registers[sum->dst].product = plan->registers[sum->a].defined;
-  a->last_use = (int32_t)cj_max64(a->last_use, index);
-  b->last_use = (int32_t)cj_max64(b->last_use, index);
-}
-
-static planned_fold what_folds(const group_plan *plan, const cj_fold *fold) {
-  const cj_instruction *product = fold->op == CJ_SUM ? sole_product(plan, fold->reg, 0, 1) : NULL;
-  return product ? (planned_fold){product->a, product->b, true} : (planned_fold){fold->reg, fold->reg, false};
-}
-
-// A register that lasts until the end of the tile, all elements of it.
-static void keep_whole(group_plan *plan, uint16_t reg) {
-  plan->registers[reg].stored = true;
-  plan->registers[reg].whole = true;
-}
-
-static void find_lives(group_plan *plan) {
-  const cj_group *group = plan->group;
-  for (int i = 0; i < group->register_count; i++)
-    plan->registers[i] = (planned_register){.slot = SLOT_UNSET, .defined = -1, .last_use = -1, .product = -1};
-  for (int i = 0; i < group->load_count; i++) {
-    const cj_access *load = &group->loads[i];
-    planned_register *reg = &plan->registers[load->reg];
-    reg->type = load->slot < 0 ? CJ_I64 : cj_dtype_type((cj_dtype)load->dtype);
-    reg->extent = (cj_extent)load->extent;
-  }
-  for (int i = 0; i < group->instruction_count; i++) {
-    const cj_instruction *instruction = &group->instructions[i];
-    planned_register *dst = &plan->registers[instruction->dst];
-    dst->type = is_comparison(instruction->op) ? CJ_B8 : (cj_type)instruction->type;
-    dst->extent = (cj_extent)instruction->extent;
-    dst->defined = i;
-    dst->last_use = i;
-    dst->permanent = instruction->op == CJ_CONSTANT;
-    const uint16_t operands[3] = {instruction->a, instruction->b, instruction->c};
-    for (int j = 0; j < operand_count(instruction->op); j++) {
-      plan->registers[operands[j]].last_use = i;
-      plan->registers[operands[j]].uses++;
-    }
-    if (instruction->op == CJ_REDUCE) plan->registers[instruction->a].whole = true;
-  }
-  for (int i = 0; i < group->instruction_count; i++) find_product(plan, i);
-  // What is stored lives to the end of the tile.
-  for (int i = 0; i < group->store_count; i++) plan->registers[group->stores[i].reg].stored = true;
-  for (int i = 0; i < group->fold_count; i++) {
-    plan->folds[i] = what_folds(plan, &group->folds[i]);
-    keep_whole(plan, group->folds[i].reg);
-    keep_whole(plan, plan->folds[i].a);
-    keep_whole(plan, plan->folds[i].b);
-    plan->registers[group->folds[i].reg].unmade = plan->folds[i].multiplies;
-  }
-}
-
-// The load behind an operand that is the number of the column, more or less; NULL: none.
-static const cj_access *column_number(const group_plan *plan, uint16_t reg) {
-  const cj_group *group = plan->group;
-  for (int i = 0; i < group->load_count; i++) {
-    const cj_access *load = &group->loads[i];
-    if (load->reg != reg) continue;
-    const bool counts = load->slot < 0 && load->extent == CJ_FULL && load->strides[group->rank - 1] == 1;
-    return counts && outer_strides_are_zero(group, load) ? load : NULL;
-  }
-  return NULL;
-}
-
-static bool is_zero(const cj_group *group, uint16_t reg) {
-  for (int i = 0; i < group->instruction_count; i++)
-    if (group->instructions[i].dst == reg)
-      return group->instructions[i].op == CJ_CONSTANT && group->instructions[i].immediate == 0;
-  return false;
-}
-
-// A column's number equals a row's value in one column at most (a label's, in a cross-entropy), and what is
-// selected by that differs from the rest there alone.
-static bool is_single(const group_plan *plan, const cj_instruction *instruction) {
-  const planned_register *registers = plan->registers, *dst = &registers[instruction->dst];
-  if (plan->blocks || plan->tile_rows > 1 || plan->tile_columns < plan->column_count) return false;
-  if (dst->stored || dst->slot == -1) return false;
-  if (instruction->op == CJ_EQUAL) return column_number(plan, instruction->a) && registers[instruction->b].uniform;
-  return instruction->op == CJ_SELECT && registers[instruction->a].single && registers[instruction->c].uniform &&
-         registers[instruction->c].constant;
-}
-
-// Whether a sum is made from the operands of the product under it.
-static bool multiplies(const group_plan *plan, const planned_register *sum) {
-  if (sum->product < 0) return false;
-  const cj_instruction *product = &plan->group->instructions[sum->product];
-  return !plan->registers[product->a].uniform && !plan->registers[product->b].uniform &&
-         !plan->registers[product->dst].constant;
-}
-
-// One value in, one value out.
-static void find_uniform(group_plan *plan) {
-  const cj_group *group = plan->group;
-  for (int i = 0; i < group->instruction_count; i++) {
-    const cj_instruction *instruction = &group->instructions[i];
-    planned_register *dst = &plan->registers[instruction->dst];
-    if (instruction->op == CJ_REDUCE) {
-      dst->uniform = plan->tile_rows == 1 && !dst->stored;
-      plan->registers[instruction->a].unmade = multiplies(plan, dst);
-      continue;
-    }
-    const uint16_t operands[3] = {instruction->a, instruction->b, instruction->c};
-    bool uniform = true, constant = true;
-    for (int j = 0; j < operand_count(instruction->op); j++) {
-      uniform = uniform && plan->registers[operands[j]].uniform;
-      constant = constant && plan->registers[operands[j]].constant;
-    }
-    if (instruction->op == CJ_BROADCAST && plan->tile_rows == 1) uniform = true;
-    dst->uniform = uniform && !dst->stored && !dst->whole;
-    dst->constant = constant && (dst->uniform || (dst->extent == CJ_FULL && dst->slot != -1));
-    dst->single = !dst->uniform && is_single(plan, instruction);
-    dst->rest = instruction->c;
-    dst->permanent = dst->permanent || dst->constant || dst->single;
-  }
-}
-
-// Whether a broadcast gives one value another name.
-static bool is_name(const group_plan *plan, const cj_instruction *instruction) {
-  return instruction->op == CJ_BROADCAST && plan->registers[instruction->a].uniform &&
-         plan->registers[instruction->dst].uniform;
-}
-
-typedef struct {
-  int32_t *free_slots;
-  int32_t free_count, slot_count;
-} slot_pool;
-
-static int32_t take_slot(slot_pool *pool) {
-  return pool->free_count > 0 ? pool->free_slots[--pool->free_count] : pool->slot_count++;
-}
-
-static void release_slot(slot_pool *pool, planned_register *reg) {
-  if (reg->slot < 0 || reg->permanent || reg->stored) return;
-  pool->free_slots[pool->free_count++] = reg->slot;
-  reg->permanent = true;  // released once
-}
-
-// Single values and row registers are small: each has a slot of its own.
-static void assign_small_slots(group_plan *plan) {
-  plan->row_slots = plan->uniform_slots = 0;
-  for (int i = 0; i < plan->group->register_count; i++) {
-    planned_register *reg = &plan->registers[i];
-    if (reg->slot != SLOT_UNSET || !(reg->uniform || reg->extent == CJ_ROW)) continue;
-    reg->slot = reg->uniform ? plan->uniform_slots++ : plan->row_slots++;
-    reg->permanent = true;
-  }
-  for (int i = 0; i < plan->group->instruction_count; i++)
-    if (is_name(plan, &plan->group->instructions[i]))
-      plan->registers[plan->group->instructions[i].dst].slot = plan->registers[plan->group->instructions[i].a].slot;
-}
-
-// Slots are recycled after a register's last use; a result may take the slot of
-// an operand that dies in its making if the elements are of one size.
-static int32_t assign_slots(group_plan *plan, int32_t *free_slots) {
-  const cj_group *group = plan->group;
-  slot_pool pool = {.free_slots = free_slots};
-  find_uniform(plan);
-  assign_small_slots(plan);
-  for (int i = 0; i < group->load_count; i++) {
-    planned_register *reg = &plan->registers[group->loads[i].reg];
-    if (reg->slot == SLOT_UNSET) reg->slot = take_slot(&pool);
-  }
-  for (int i = 0; i < group->instruction_count; i++) {
-    planned_register *dst = &plan->registers[group->instructions[i].dst];
-    if (dst->permanent && dst->slot == SLOT_UNSET) dst->slot = take_slot(&pool);
-  }
-  for (int i = 0; i < group->instruction_count; i++) {
-    const cj_instruction *instruction = &group->instructions[i];
-    planned_register *dst = &plan->registers[instruction->dst];
-    if (dst->unmade || (dst->permanent && dst->extent == CJ_FULL && !dst->uniform)) continue;
-    const cj_instruction *reads = multiplies(plan, dst) ? &group->instructions[dst->product] : instruction;
-    const uint16_t operands[3] = {reads->a, reads->b, reads->c};
-    const int count = operand_count(reads->op);
-    for (int pass = 0; pass < 2; pass++) {
-      for (int j = 0; j < count; j++) {
-        planned_register *operand = &plan->registers[operands[j]];
-        bool same_size = cj_type_bytes(operand->type) == cj_type_bytes(dst->type);
-        if (operand->last_use == i && same_size == (pass == 0)) release_slot(&pool, operand);
-      }
-      if (pass == 0 && dst->slot == SLOT_UNSET) dst->slot = take_slot(&pool);
-    }
-    if (dst->last_use == i) release_slot(&pool, dst);
-  }
-  return pool.slot_count;
-}
-
-static void plan_steps(group_plan *plan) {
-  const cj_group *group = plan->group;
-  const cj_level *level = plan->level;
-  plan->step_count = 0;
-  for (int i = 0; i < group->instruction_count; i++) {
-    const cj_instruction *instruction = &group->instructions[i];
-    const planned_register *to = &plan->registers[instruction->dst];
-    if (instruction->op == CJ_CONSTANT || to->unmade || is_name(plan, instruction)) continue;
-    planned_step *step = &plan->steps[plan->step_count++];
-    const bool products = multiplies(plan, to);
-    const cj_instruction *reads = products ? &group->instructions[to->product] : instruction;
-    const int count = operand_count(reads->op);
-    *step = (planned_step){.opcode = instruction->op,
-                           .aux = instruction->aux,
-                           .constant = to->constant,
-                           .multiplies = products,
-                           .dst = instruction->dst,
-                           .a = reads->a,
-                           .b = count < 2 ? reads->a : reads->b,
-                           .c = count < 3 ? reads->a : reads->c};
-    if (instruction->op == CJ_CAST) step->convert = level->cast[instruction->aux][instruction->type];
-    else if (instruction->op == CJ_ROUND) step->convert = level->round[instruction->aux];
-    else if (to->streamed) step->op = level->streamed[instruction->op];
-    else step->op = level->ops[instruction->op][instruction->type];
-    const uint16_t operands[3] = {step->a, step->b, step->c};
-    step->spreads = instruction->op != CJ_REDUCE;
-    int64_t widest = cj_type_bytes(to->type);
-    for (int j = 0; j < 3; j++) {
-      const bool uniform = plan->registers[operands[j]].uniform;
-      widest = cj_max64(widest, cj_type_bytes(plan->registers[operands[j]].type));
-      step->masks[j] = uniform ? 0 : -1;
-      step->spreads = step->spreads && uniform;
-    }
-    step->uniform_count = CJ_UNIFORM_BYTES / widest;
-    const planned_register *longest = instruction->op == CJ_REDUCE ? &plan->registers[step->a] : to;
-    step->single = to->single ||
-                   (instruction->op == CJ_REDUCE && instruction->aux == CJ_SUM && !products && longest->single &&
-                    is_zero(group, longest->rest));
-    if (step->single && step->opcode == CJ_EQUAL) step->first = column_number(plan, step->a)->offset;
-    step->passes = !step->single && !step->constant && !step->spreads && !longest->uniform &&
-                   longest->extent == CJ_FULL;
-  }
 }
 
 static int64_t tile_elements(const group_plan *plan) {
@@ -640,7 +351,8 @@ static group_plan *make_plan(const cj_group *group, void *const *slots, void *wo
                        steps * sizeof(planned_step) + (size_t)group->fold_count * sizeof(planned_fold) + 64;
   group_plan *plan = cj_scratch(CJ_SCRATCH_PLAN, (int64_t)bytes);
   if (!plan) abort();  // a few KiB
-  *plan = (group_plan){.group = group, .level = cj_current_level(), .slots = slots, .partials = workspace, .blocks = blocks};
+  *plan = (group_plan){
+      .group = group, .level = cj_current_level(), .slots = slots, .partials = workspace, .blocks = blocks};
   plan->loads = (planned_access *)(plan + 1);
   plan->stores = plan->loads + group->load_count;
   plan->steps = (planned_step *)(plan->stores + group->store_count);
@@ -650,22 +362,22 @@ static group_plan *make_plan(const cj_group *group, void *const *slots, void *wo
   plan->column_count = group->extents[group->rank - 1];
   plan->row_count = row_count(group);
 
-  find_lives(plan);
+  cj_find_lives(plan);
   plan->slot_bytes = widest_register(plan);
   // The shape decides which operands are memory itself, these decide how many
   // slots there are, and these the size of a tile: two rounds settle it
   // (one where the first shape stands, as it does for small spaces).
   choose_shape(plan, TILE_MOST);
   plan_accesses(plan, slots);
-  plan->slot_count = assign_slots(plan, free_slots);
+  cj_assign_slots(plan, free_slots);
   const int64_t elements = tile_elements(plan);
   if (elements != TILE_MOST && plan->row_count * plan->column_count > cj_min64(elements, TILE_MOST)) {
     choose_shape(plan, elements);
-    find_lives(plan);
+    cj_find_lives(plan);
     plan_accesses(plan, slots);
-    plan->slot_count = assign_slots(plan, free_slots);
+    cj_assign_slots(plan, free_slots);
   }
-  plan_steps(plan);
+  cj_plan_steps(plan);
   choose_tasks(plan);
   choose_prefetches(plan);
   return plan;
