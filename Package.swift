@@ -77,6 +77,9 @@ let package = Package(
     .executableTarget(name: "Neuron", dependencies: ["Cajal"], path: "Examples/Neuron"),
     .executableTarget(name: "XOR", dependencies: ["Cajal"], path: "Examples/XOR"),
     .executableTarget(name: "Digits", dependencies: ["Cajal"], path: "Examples/Digits"),
+    .target(name: "CajalMallocCount", path: "Tests/AllocationChecks/Count"),
+    .executableTarget(
+      name: "AllocationChecks", dependencies: ["Cajal", "CajalMallocCount"], path: "Tests/AllocationChecks/Program"),
     .testTarget(name: "CKernelsTests", dependencies: ["CajalCKernels"], path: "Tests/CKernelsTests"),
     .testTarget(name: "FormatsTests", dependencies: ["CajalBase", "CajalFormats"], path: "Tests/FormatsTests"),
     .testTarget(
