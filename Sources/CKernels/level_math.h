@@ -83,12 +83,22 @@ INLINE mf exp_f(mf x) {
   return AS(mf, AS(mi, reduced) + exponent);
 }
 
-// x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2), for a positive normal x times 2^raised;
-// log(1 + f) = f + f^2 p(f), p to 2^-24 of f.
-INLINE mf log_normal(mf x, mi raised) {
-  mi offset = AS(mi, x) - 0x3f3504f3;  // sqrt(1/2)
-  mf k = CONVERT((offset >> 23) - raised, mf);
-  mf f = AS(mf, AS(mi, x) - (offset & (int32_t)0xff800000)) - 1.0f;
+// 2^n - 1 + 2^n (exp(r) - 1), for x <= 87.
+INLINE mf expm1_normal(mf x) {
+  mi exponent;
+  mf r = reduce_exp(x < -18.0f ? (mf)-18.0f : x, &exponent), square = r * r;  // from there on it rounds to -1
+  mf power = AS(mf, exponent + AS(mi, (mf)1.0f));
+  return copy_sign(FMA_F(power, FMA_F(square, exp_q(r, square), r), power - 1.0f), x);  // of -0 too
+}
+
+INLINE mf expm1_f(mf x) {
+  mi high = x > 87.0f;
+  if (__builtin_reduce_or(high) == 0) return expm1_normal(x);
+  return high ? exp_everywhere(x) : expm1_normal(high ? (mf)0.0f : x);
+}
+
+// log(2^k (1 + f)), sqrt(1/2) <= 1 + f < sqrt(2): log(1 + f) = f + f^2 p(f), p to 2^-24 of f.
+INLINE mf log_reduced(mf k, mf f) {
   mf z = f * f;
   mf p0 = FMA_F(f, (mf)0x1.5556f6p-2f, (mf)-0.5f);
   mf p2 = FMA_F(f, (mf)0x1.98d1eap-3f, (mf)-0x1.000444p-2f);
@@ -96,6 +106,17 @@ INLINE mf log_normal(mf x, mi raised) {
   mf p6 = FMA_F(f, (mf)0x1.65c7ccp-4f, (mf)-0x1.251304p-3f);
   mf p = FMA_F(z, FMA_F(z, FMA_F(z, p6, p4), p2), p0);
   return FMA_F(k, (mf)LN_2_HIGH_F, FMA_F(z, p, k * LN_2_LOW_F) + f);
+}
+
+// Of x = 2^k (1 + f), which is positive and normal, k << 23 with other bits below.
+INLINE mi exponent_bits(mf x) { return AS(mi, x) - 0x3f3504f3; }  // sqrt(1/2)
+// 2^-k x
+INLINE mf mantissa(mf x, mi bits) { return AS(mf, AS(mi, x) - (bits & (int32_t)0xff800000)); }
+
+// log(x 2^-raised) for a positive normal x.
+INLINE mf log_normal(mf x, mi raised) {
+  mi bits = exponent_bits(x);
+  return log_reduced(CONVERT((bits >> 23) - raised, mf), mantissa(x, bits) - 1.0f);
 }
 
 INLINE mf log_f(mf x) {
@@ -107,6 +128,21 @@ INLINE mf log_f(mf x) {
   result = x < __builtin_inff() ? result : x;  // infinity and NaN
   result = x < 0.0f ? (mf)__builtin_nanf("") : result;
   return x == 0.0f ? (mf)-__builtin_inff() : result;
+}
+
+// log(u) of u = 1 + x rounded, and what that lost joins f; for -1 < x < 2^126.
+INLINE mf log1p_normal(mf x) {
+  mf u = x + 1.0f;
+  mf lost = x > 1.0f ? 1.0f - (u - x) : x - (u - 1.0f);
+  mi bits = exponent_bits(u), power = AS(mi, (mf)1.0f) - (bits & (int32_t)0xff800000);
+  mf f = FMA_F(lost, AS(mf, power), mantissa(u, bits) - 1.0f);
+  return copy_sign(log_reduced(CONVERT(bits >> 23, mf), f), x);  // of -0 too
+}
+
+INLINE mf log1p_f(mf x) {
+  mi usual = (x > -1.0f) & (x < 0x1p126f);
+  if (__builtin_reduce_and(usual) != 0) return log1p_normal(x);
+  return usual ? log1p_normal(usual ? x : (mf)0.0f) : log_f(x + 1.0f);
 }
 
 // With u = (exp(2 |x|) - 1) / 2, tanh |x| = u / (1 + u) = u - u u / (1 + u) = 1 - 1 / (1 + u): the second
@@ -182,17 +218,6 @@ INLINE wd expm1_reduced(wd r) {
   return FMA_F(r * r, q, r);
 }
 
-INLINE vf expm1_f(vf value) {
-  vf clamped = value > 89.0f ? (vf)89.0f : value;
-  clamped = clamped < -40.0f ? (vf)-40.0f : clamped;  // exp(-40) is nothing beside 1
-  wd x = CONVERT(clamped, wd);
-  wd shifted = FMA_F(x, (wd)LOG2_E, (wd)ROUND_D);
-  wd e = expm1_reduced(FMA_F(shifted - ROUND_D, (wd)-LN_2, x));
-  wd power = scale_d((wd)1.0, shifted);
-  wd result = FMA_F(power, e, power - 1.0);
-  return value == 0.0f ? value : CONVERT(result, vf);
-}
-
 // x = 2^k m with sqrt(1/2) <= m < sqrt(2), for positive normal x.
 INLINE wd split_d(wd x, wd *k) {
   wl offset = AS(wl, x) - 0x3fe6a09e667f3bcd;  // sqrt(1/2)
@@ -213,18 +238,6 @@ INLINE wd log1p_reduced(wd f) {
   p = FMA_F(p, z, (wd)0x1.999999a2a06b8p-2);
   p = FMA_F(p, z, (wd)0x1.5555555553934p-1);
   return FMA_F(s * z, p, s + s);
-}
-
-INLINE vf log1p_f(vf value) {
-  wd x = CONVERT(value, wd), k;
-  wd m = split_d(x + 1.0, &k);
-  // Where k is 0, m - 1 has lost bits that x still has.
-  wd f = k == 0.0 ? x : m - 1.0;
-  vf result = CONVERT(FMA_F(k, (wd)LN_2, log1p_reduced(f)), vf);
-  result = value < __builtin_inff() ? result : value;
-  result = value < -1.0f ? (vf)__builtin_nanf("") : result;
-  result = value == -1.0f ? (vf)-__builtin_inff() : result;
-  return value == 0.0f ? value : result;
 }
 
 // |x|^y = exp2(y log2 |x|); the special cases are those of C's pow.

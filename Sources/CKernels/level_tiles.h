@@ -182,9 +182,9 @@ TILE3(select_b8, uint8_t, vc, uint8_t, vc, a != 0 ? b : c)
 
 #define FUNCTION_TILES(x)                         \
   FUNCTION1(exp_##x, float, mf, exp_f(a))         \
-  FUNCTION1(expm1_##x, float, vf, expm1_f(a))     \
+  FUNCTION1(expm1_##x, float, mf, expm1_f(a))     \
   FUNCTION1(log_##x, float, mf, log_f(a))         \
-  FUNCTION1(log1p_##x, float, vf, log1p_f(a))     \
+  FUNCTION1(log1p_##x, float, mf, log1p_f(a))     \
   FUNCTION1(sin_##x, float, vf, sin_f(a))         \
   FUNCTION1(cos_##x, float, vf, cos_f(a))         \
   FUNCTION1(tanh_##x, float, mf, tanh_f(a))       \
