@@ -276,7 +276,32 @@ static void run_reduction(const tile_state *state, const planned_step *step, cj_
   else cj_reduce_each_row(state->level, (cj_reduction)step->aux, dtype, state->rows, state->columns, a, dst);
 }
 
+static float scalar_value(cj_opcode op, float a, float b, float c) {
+  switch (op) {
+    case CJ_ADD: return a + b;
+    case CJ_SUBTRACT: return a - b;
+    case CJ_MULTIPLY: return a * b;
+    case CJ_DIVIDE: return a / b;
+    case CJ_MULTIPLY_ADD: return a * b + c;
+    case CJ_NEGATE: return -a;
+    case CJ_ABS: return __builtin_fabsf(a);
+    case CJ_SQRT: return __builtin_sqrtf(a);
+    default: return 1 / __builtin_sqrtf(a);
+  }
+}
+
+static void run_scalar(const tile_state *state, const planned_step *step) {
+  float *dst = state->registers[step->dst];
+  const float *a = state->registers[step->a], *b = state->registers[step->b], *c = state->registers[step->c];
+  *dst = scalar_value(step->opcode, *a, *b, *c);
+  if (!state->plan->registers[step->dst].narrow) fill_uniform(CJ_F32, dst);
+}
+
 static void run_step(const tile_state *state, const planned_step *step) {
+  if (step->scalar) {
+    run_scalar(state, step);
+    return;
+  }
   const planned_register *to = &state->plan->registers[step->dst];
   void *dst = state->registers[step->dst];
   const void *a = state->registers[step->a], *b = state->registers[step->b], *c = state->registers[step->c];

@@ -37,6 +37,7 @@ typedef struct {
   bool constant;  // the same in every tile
   bool single;    // touches one column: see planned_register
   bool multiplies;  // a sum of a * b
+  bool scalar;    // one value from one or more, by itself
   bool passes;    // goes over all elements of the tile
   uint8_t aux;
   uint16_t dst, a, b, c;
@@ -54,6 +55,7 @@ typedef struct {
   bool single;     // one value at every column but one (a row is a tile): its slot is filled once a task
   bool permanent;  // the slot is not recycled
   bool streamed;   // written past the caches as it is made
+  bool narrow;     // a single value that scalar steps alone read: not repeated over a vector
   bool unmade;     // a product that the sum or the fold over it makes by itself
   bool stored;     // some store or fold takes it
   uint16_t rest;   // that value's register, where it is not zero

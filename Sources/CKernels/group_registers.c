@@ -248,10 +248,31 @@ void cj_assign_slots(group_plan *plan, int32_t *free_slots) {
 
 // ---------------------------------------------------------------- steps
 
+// Whether single float32 values make another by arithmetic that has the same bits in a vector.
+static bool is_scalar(const group_plan *plan, const cj_instruction *instruction) {
+  const uint8_t op = instruction->op;
+  const bool simple = (op >= CJ_ADD && op <= CJ_MULTIPLY_ADD) || op == CJ_NEGATE || op == CJ_ABS || op == CJ_SQRT ||
+                      op == CJ_RSQRT;
+  return simple && instruction->type == CJ_F32 && plan->registers[instruction->dst].uniform;
+}
+
+static void find_narrow(group_plan *plan) {
+  const cj_group *group = plan->group;
+  for (int i = 0; i < group->instruction_count; i++) {
+    const cj_instruction *instruction = &group->instructions[i];
+    plan->registers[instruction->dst].narrow = is_scalar(plan, instruction);
+    if (is_scalar(plan, instruction)) continue;
+    plan->registers[instruction->a].narrow = false;
+    plan->registers[instruction->b].narrow = false;
+    plan->registers[instruction->c].narrow = false;
+  }
+}
+
 void cj_plan_steps(group_plan *plan) {
   const cj_group *group = plan->group;
   const cj_level *level = plan->level;
   plan->step_count = 0;
+  find_narrow(plan);
   for (int i = 0; i < group->instruction_count; i++) {
     const cj_instruction *instruction = &group->instructions[i];
     const planned_register *to = &plan->registers[instruction->dst];
@@ -281,6 +302,7 @@ void cj_plan_steps(group_plan *plan) {
       step->masks[j] = uniform ? 0 : -1;
       step->spreads = step->spreads && uniform;
     }
+    step->scalar = is_scalar(plan, instruction);
     step->uniform_count = CJ_UNIFORM_BYTES / widest;
     const planned_register *longest = instruction->op == CJ_REDUCE ? &plan->registers[step->a] : to;
     step->single = to->single ||
