@@ -581,8 +581,8 @@ static void run_task(void *context, int64_t task) {
   if (plan->streams) cj_stream_fence();
 }
 
-void cj_group_run(const cj_group *group, void *const *slots, void *workspace) {
-  group_plan *plan = cj_group_plan(group, slots, workspace);
+void cj_group_run(const cj_group *group, void *const *slots, void *workspace, cj_group_memo *memo) {
+  group_plan *plan = cj_group_plan_known(group, slots, workspace, memo);
   cj_parallel(plan->tasks, run_task, plan);
   if (group->fold_count > 0 && plan->tasks > 1) finish_folds(plan);
 }

@@ -97,8 +97,14 @@ enum { CJ_NO_COLUMN = -1, CJ_UNFILLED = -2 };
 
 // The plan lies in the calling thread's scratch.
 group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *workspace);
+// The same, or what `memo` remembers.
+group_plan *cj_group_plan_known(const cj_group *group, void *const *slots, void *workspace, cj_group_memo *memo);
 // The same for parts of rows, as they come.
 group_plan *cj_group_plan_blocks(const cj_group *group, void *const *slots);
+
+// A plan is one block of so many bytes; this finds its parts in it, and returns room for an int32_t a register.
+size_t cj_plan_bytes(const cj_group *group);
+int32_t *cj_lay_out_plan(group_plan *plan);
 
 // Parts of planning, in group_registers.c. Uses and lives, before tiles have a shape:
 void cj_find_lives(group_plan *plan);

@@ -342,23 +342,32 @@ int64_t cj_group_workspace(const cj_group *group) {
   return tasks > 1 ? bytes : 0;
 }
 
-static group_plan *make_plan(const cj_group *group, void *const *slots, void *workspace, bool blocks) {
+size_t cj_plan_bytes(const cj_group *group) {
   const size_t registers = (size_t)group->register_count;
   const size_t accesses = (size_t)(group->load_count + group->store_count);
-  const size_t steps = (size_t)group->instruction_count;
-  const size_t bytes = sizeof(group_plan) + accesses * sizeof(planned_access) +
-                       registers * (sizeof(planned_register) + sizeof(int32_t)) +
-                       steps * sizeof(planned_step) + (size_t)group->fold_count * sizeof(planned_fold) + 64;
-  group_plan *plan = cj_scratch(CJ_SCRATCH_PLAN, (int64_t)bytes);
-  if (!plan) abort();  // a few KiB
-  *plan = (group_plan){
-      .group = group, .level = cj_current_level(), .slots = slots, .partials = workspace, .blocks = blocks};
+  return sizeof(group_plan) + accesses * sizeof(planned_access) +
+         registers * (sizeof(planned_register) + sizeof(int32_t)) +
+         (size_t)group->instruction_count * sizeof(planned_step) + (size_t)group->fold_count * sizeof(planned_fold) +
+         64;
+}
+
+int32_t *cj_lay_out_plan(group_plan *plan) {
+  const cj_group *group = plan->group;
   plan->loads = (planned_access *)(plan + 1);
   plan->stores = plan->loads + group->load_count;
   plan->steps = (planned_step *)(plan->stores + group->store_count);
-  plan->registers = (planned_register *)(plan->steps + steps);
-  int32_t *free_slots = (int32_t *)(plan->registers + registers);
-  plan->folds = (planned_fold *)(free_slots + registers);
+  plan->registers = (planned_register *)(plan->steps + group->instruction_count);
+  int32_t *free_slots = (int32_t *)(plan->registers + group->register_count);
+  plan->folds = (planned_fold *)(free_slots + group->register_count);
+  return free_slots;
+}
+
+static group_plan *make_plan(const cj_group *group, void *const *slots, void *workspace, bool blocks) {
+  group_plan *plan = cj_scratch(CJ_SCRATCH_PLAN, (int64_t)cj_plan_bytes(group));
+  if (!plan) abort();  // a few KiB
+  *plan = (group_plan){
+      .group = group, .level = cj_current_level(), .slots = slots, .partials = workspace, .blocks = blocks};
+  int32_t *free_slots = cj_lay_out_plan(plan);
   plan->column_count = group->extents[group->rank - 1];
   plan->row_count = row_count(group);
 

@@ -74,7 +74,7 @@ func runGroup(
           }
           let bytes = withWorkspace ? Int(cj_group_workspace(&group)) : 0
           let workspace = bytes > 0 ? UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64) : nil
-          memory.withUnsafeMutableBufferPointer { cj_group_run(&group, UnsafePointer($0.baseAddress!), workspace) }
+          memory.withUnsafeMutableBufferPointer { cj_group_run(&group, UnsafePointer($0.baseAddress!), workspace, nil) }
           workspace?.deallocate()
         }
       }

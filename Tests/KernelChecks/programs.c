@@ -16,7 +16,7 @@ static cj_access dense(int32_t slot, cj_dtype dtype, uint16_t reg, cj_extent ext
 static void run(const cj_group *group, void *const *slots) {
   const int64_t bytes = cj_group_workspace(group);
   void *workspace = bytes > 0 ? cj_allocate(bytes) : NULL;
-  cj_group_run(group, slots, workspace);
+  cj_group_run(group, slots, workspace, NULL);
   if (workspace) cj_free(workspace, bytes);
 }
 

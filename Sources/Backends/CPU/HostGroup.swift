@@ -21,6 +21,7 @@ final class HostGroup: @unchecked Sendable {
   private let instructions: UnsafeMutableBufferPointer<cj_instruction>
   private let folds: UnsafeMutableBufferPointer<cj_fold>
   private let workspace: Int?
+  private let memo = cj_group_memo_make()
 
   /// - Parameter keepsColumns: the last axis stays apart: the group runs on parts of rows.
   init(_ source: FusedGroup, keepsColumns: Bool = false) {
@@ -65,12 +66,13 @@ final class HostGroup: @unchecked Sendable {
     stores.deallocate()
     instructions.deallocate()
     folds.deallocate()
+    cj_group_memo_free(memo)
   }
 
   var workspaceByteCount: Int { withUnsafePointer(to: &group) { Int(cj_group_workspace($0)) } }
 
   func run(_ pointers: HostProgram.Pointers) {
-    withGroup { cj_group_run($0, pointers, workspace.flatMap { pointers[$0] }) }
+    withGroup { cj_group_run($0, pointers, workspace.flatMap { pointers[$0] }, memo) }
   }
 
   func withGroup(_ body: (UnsafePointer<cj_group>) -> Void) { withUnsafePointer(to: &group, body) }

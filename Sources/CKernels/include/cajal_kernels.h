@@ -161,9 +161,15 @@ typedef struct {
   const cj_fold *folds;
 } cj_group;
 
+// What one group keeps between its runs, which may be several at a time.
+typedef struct cj_group_memo cj_group_memo;
+cj_group_memo *_Nullable cj_group_memo_make(void);
+void cj_group_memo_free(cj_group_memo *_Nullable memo);
+
 // slots[i] is the base address of operand i. Runs on the pool. workspace: at least cj_group_workspace
-// bytes, 64-byte aligned; NULL gives the same bits, on one thread.
-void cj_group_run(const cj_group *group, void *_Nullable const *_Nonnull slots, void *_Nullable workspace);
+// bytes, 64-byte aligned; NULL gives the same bits, on one thread. memo: of this group alone, or NULL.
+void cj_group_run(const cj_group *group, void *_Nullable const *_Nonnull slots, void *_Nullable workspace,
+                  cj_group_memo *_Nullable memo);
 int64_t cj_group_workspace(const cj_group *group);
 
 // ---------------------------------------------------------------- strided copies
