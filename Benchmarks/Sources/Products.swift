@@ -15,8 +15,13 @@ extension Work {
         try signed(.other, index, isTransposed.1 ? [n, k] : [k, n]).cast(to: dtype).evaluated()
       )
     }
-    return try RepeatedJob(units: count) {
-      sets.map { a, b in (isTransposed.0 ? a.T : a).matmul(isTransposed.1 ? b.T : b) }
+    let products = compile { (operands: [Tensor]) in
+      (0..<count).map { index in
+        let (a, b) = (operands[2 * index], operands[2 * index + 1])
+        return (isTransposed.0 ? a.T : a).matmul(isTransposed.1 ? b.T : b)
+      }
     }
+    let operands = sets.flatMap { [$0, $1] }
+    return try RepeatedJob(units: count) { products(operands) }
   }
 }
