@@ -114,6 +114,8 @@ public final class Engine: Sendable {
 
   /// Evaluates `values` and waits; throws the first error.
   public func evaluate(_ values: [Value]) throws(TensorError) {
+    // What a function does then may depend on numbers.
+    Capture.current?.refuse()
     // Values that ran beside one that failed are pending again, and run once more without it.
     repeat {
       start(values.map(\.node), waits: true)
@@ -124,6 +126,7 @@ public final class Engine: Sendable {
 
   /// Evaluates `values` without blocking the thread; throws the first error.
   public func evaluated(_ values: [Value]) async throws(TensorError) {
+    Capture.current?.refuse()
     repeat {
       start(values.map(\.node), waits: false)
       for value in values {
@@ -141,6 +144,7 @@ public final class Engine: Sendable {
 
   /// The bytes of a value that is evaluated already.
   public func copy(_ value: Value, into bytes: UnsafeMutableRawBufferPointer) throws(TensorError) {
+    Capture.current?.refuse()
     let (payload, stored) = graphLock.withLock { _ in (value.node.payload, value.node.stored(value.index)) }
     if let stored {
       try backend(of: stored.storage.device).download(stored, into: bytes)

@@ -69,6 +69,7 @@ final class Walk {
 
   /// Finds what stays, and completes the key.
   func finish(fallback: Device) {
+    key.write(order.count)
     for target in targets { target._withUnsafeGuaranteedRef { $0.walkIndex |= Walk.targetBit } }
     for node in order {
       node._withUnsafeGuaranteedRef { node in
@@ -115,6 +116,8 @@ final class Walk {
       node.walkIndex = Int32(truncatingIfNeeded: order.count) << 1
       order.append(reference)
       key.write(node.operation)
+      // Without it the next words might be operands of this node as well as what follows them.
+      key.write(node.operands.count)
       let keepsOperands = node.isInOpenScope
       hasOpenScope = hasOpenScope || keepsOperands
       for index in 0..<node.operands.count {

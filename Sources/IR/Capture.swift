@@ -2,8 +2,9 @@ import CajalBase
 
 /// Something that holds a value from step to step: a parameter, an optimizer's average.
 package protocol StateCell: AnyObject, Sendable {
-  /// The value, which the cell holds.
-  var content: Value { get set }
+  /// The value, and what holds it: a value that somebody else replaces meanwhile stays as long as its holder.
+  var content: (value: Value, holder: AnyObject) { get }
+  func replace(with value: Value)
 }
 
 /// What a function reads and replaces besides its arguments, while it is captured: for a later call to do the same
@@ -18,8 +19,9 @@ package final class Capture {
     package let ask: () -> Scalar
   }
 
-  /// Cells with the values that the function found in them.
-  package private(set) var cells: [(cell: any StateCell, found: Value)] = []
+  /// Cells with the values that the function found in them, and the names that it reads these by: what it finds
+  /// elsewhere is not the cell's, though it may be the same value.
+  package private(set) var cells: [(cell: any StateCell, found: Value, name: Value)] = []
   /// Positions of those that it wrote.
   package private(set) var written: [Int] = []
   package private(set) var numbers: [Number] = []
@@ -31,16 +33,21 @@ package final class Capture {
   private let generator = Scope.current.generator
   private var positions: [ObjectIdentifier: Int] = [:]
   private var whenEnded: [() -> Void] = []
+  private let naming: (Value) -> Value
 
-  private init() {}
+  private init(naming: @escaping (Value) -> Value) { self.naming = naming }
 
   /// That of this thread's innermost function being captured.
   package static var current: Capture? { Recording.ofThread._withUnsafeGuaranteedRef { $0.capture } }
 
   /// Captures what `body` does.
-  package static func of<Result>(_ body: () -> Result) -> (result: Result, capture: Capture) {
+  ///
+  /// - Parameter naming: makes another value of the same.
+  package static func of<Result>(
+    _ body: () -> Result, naming: @escaping (Value) -> Value
+  ) -> (result: Result, capture: Capture) {
     let recording = Recording.ofThread.takeUnretainedValue()
-    let capture = Capture()
+    let capture = Capture(naming: naming)
     recording.capture = capture
     defer { recording.capture = nil }
     return (body(), capture)
@@ -57,8 +64,11 @@ package final class Capture {
 
   package func refuse() { isRefused = true }
 
-  /// `cell` was read, and held `value`.
-  package func read(_ cell: some StateCell, _ value: Value) { _ = position(of: cell, value) }
+  /// What a reader of `cell`, which holds `value`, is given.
+  package func read(_ cell: some StateCell, _ value: Value) -> Value {
+    let (_, found, name) = cells[position(of: cell, value)]
+    return value == found ? name : value
+  }
 
   /// `cell` is about to be written, and holds `value`.
   package func write(_ cell: some StateCell, over value: Value) {
@@ -68,7 +78,7 @@ package final class Capture {
 
   private func position(of cell: some StateCell, _ value: Value) -> Int {
     if let known = positions[ObjectIdentifier(cell)] { return known }
-    cells.append((cell, value))
+    cells.append((cell, value, naming(value)))
     positions[ObjectIdentifier(cell)] = cells.count - 1
     return cells.count - 1
   }
@@ -86,10 +96,11 @@ package final class Capture {
     numbers.append(Number(value: value, ask: ask))
   }
 
-  fileprivate func add(_ value: Value, from source: Generator, _ ask: @escaping (Generator) -> Scalar) {
+  fileprivate func add(_ value: Value, from given: Generator?, _ ask: @escaping (Generator) -> Scalar) {
+    let source = given ?? Scope.current.generator
     // One that the function makes itself gives every call the same.
     if source.serial > firstSerial { return }
-    let isScopes = source === generator
+    let isScopes = given == nil && source === generator
     add(value) { ask(isScopes ? Scope.current.generator : source) }
   }
 }
@@ -101,10 +112,10 @@ package func hostNumber(_ dtype: DType, _ ask: @escaping () -> Scalar) -> Value 
   return value
 }
 
-/// A number of a generator's, as ``hostNumber(_:_:)``.
-package func hostNumber(from source: Generator, _ ask: @escaping (Generator) -> UInt64) -> Value {
+/// A number of a generator's, the scope's if `nil`, as ``hostNumber(_:_:)``.
+package func hostNumber(from given: Generator?, _ ask: @escaping (Generator) -> UInt64) -> Value {
   func number(_ source: Generator) -> Scalar { .integer(Int64(bitPattern: ask(source))) }
-  let value = scalarValue(number(source), .int64)
-  Capture.current?.add(value, from: source, number)
+  let value = scalarValue(number(given ?? Scope.current.generator), .int64)
+  Capture.current?.add(value, from: given, number)
   return value
 }

@@ -9,8 +9,8 @@ import CajalTensor
 ///
 /// What the calls give is what the function itself would give, bit for bit. Parameters, the state of optimizers, their
 /// learning rates and random streams are read anew at each call, and written; tensors and numbers that the
-/// function finds elsewhere are those of the first call, and what it does besides (printing, counting) it does then
-/// only. It is run at each call as if it were not compiled where it reads tensors' numbers, inside
+/// function finds elsewhere are those of the first call, and what it does besides (printing, counting, work on other
+/// threads) it does then only. A call fails whole, with all its results, and writes nothing then. The function is run at each call as if it were not compiled where it reads tensors' numbers, inside
 /// `valueAndGradient`, `withParameters`, a scan or another compiled function, and if an operand is an error.
 public final class CompiledFunction {
   private let body: ([Tensor]) -> [Tensor]
@@ -83,22 +83,24 @@ private struct CapturedFunction {
 
   /// Runs `body`; `nil` for the function where it is not made of its operands alone.
   static func capture(_ body: ([Tensor]) -> [Tensor], _ arguments: [Tensor]) -> ([Tensor], CapturedFunction?) {
-    let ((names, results), capture) = Capture.of {
+    func run() -> (names: [Tensor], results: [Tensor]) {
       // Arguments of their own, which may be the same tensor or one that is found elsewhere too.
       let names = arguments.map { $0.map { record(Alias(), $0) } }
       return (names, body(names))
     }
+    let ((names, results), capture) = Capture.of(run, naming: { record(Alias(), $0) })
     let function = CapturedFunction(names, results, capture)
     capture.end()
     return (results, function)
   }
 
   private init?(_ arguments: [Tensor], _ results: [Tensor], _ capture: Capture) {
-    let placeholders = arguments.map(\.value) + capture.cells.map(\.found) + capture.numbers.map(\.value)
-    let outputs = results.map(\.value) + capture.written.map { capture.cells[$0].cell.content }
-    guard !capture.isRefused, !outputs.isEmpty, Set(placeholders).count == placeholders.count,
-      !(placeholders + outputs).contains(where: \.isFailed),
-      let (graph, captures) = Graph.capture(outputs, of: placeholders, after: capture.firstSerial)
+    let placeholders = arguments.map(\.value) + capture.cells.map(\.name) + capture.numbers.map(\.value)
+    let outputs = results.map(\.value) + capture.written.map { capture.cells[$0].cell.content.value }
+    guard !capture.isRefused, !outputs.isEmpty, !(placeholders + outputs).contains(where: \.isFailed),
+      !capture.cells.contains(where: { $0.found.weakLiteral != nil }),
+      let (graph, captures) = Graph.capture(outputs, of: placeholders, after: capture.firstSerial),
+      CapturedFunction.haveOneDevice(placeholders + captures)
     else { return nil }
     composite = Composite("compiled", graph)
     resultCount = results.count
@@ -110,27 +112,41 @@ private struct CapturedFunction {
 
   /// `nil` where a parameter is of another type now, or an error.
   func callAsFunction(_ arguments: [Tensor]) -> [Tensor]? {
-    let contents = cells.map(\.content)
+    // Held until they are operands: another task may replace them.
+    var contents = cells.map(\.content)
+    let old = contents.map(\.value)
     var operands = arguments.map(\.value)
-    operands += contents
+    operands += old
     let asked = operands.count
     for number in numbers { operands.append(scalarValue(.integer(0), number.dtype)) }
     operands += constants.lazy.map(\.value)
-    guard composite.fits(operands), !contents.contains(where: \.isFailed) else { return nil }
+    guard composite.fits(operands), !operands.contains(where: \.isFailed),
+      CapturedFunction.haveOneDevice(operands)
+    else { return nil }
     // Asked only now: it may draw from a generator.
     for (index, number) in numbers.enumerated() { operands[asked + index] = scalarValue(number.ask(), number.dtype) }
     let values = recordAll(composite, operands)
-    guard values.count == resultCount + written.count else { return nil }
+    contents = []
     // Each a node of its own, for a failed step to leave weights as they were.
     let results = Tensor.results(values.map { record(Alias(), $0) })
     var changes: [Fallback] = []
     for (cell, result) in zip(written, results[resultCount...]) {
-      changes.append(Fallback(new: result.value, old: contents[cell]))
-      cells[cell].content = result.value
+      changes.append(Fallback(new: result.value, old: old[cell]))
+      cells[cell].replace(with: result.value)
     }
     let found = Array(results.prefix(resultCount))
     if !changes.isEmpty { Engine.shared.step(changes, found.map(\.value)) }
     return found
+  }
+
+  private static func haveOneDevice(_ values: [Value]) -> Bool {
+    var device: Device?
+    for value in values {
+      guard let other = value.node.device else { continue }
+      if let device, device != other { return false }
+      device = other
+    }
+    return true
   }
 }
 

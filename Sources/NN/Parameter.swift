@@ -57,11 +57,10 @@ public final class Parameter: Sendable {
   /// The tensor itself: drawn now, if it was not.
   func stored() -> Tensor {
     let tensor = drawn()
-    Capture.current?.read(self, tensor.value)
-    return tensor
+    return Capture.current.map { Tensor($0.read(self, tensor.value)) } ?? tensor
   }
 
-  private func drawn() -> Tensor {
+  fileprivate func drawn() -> Tensor {
     state.withLock { state in
       if let value = state.value { return value }
       guard let shape = state.shape else {
@@ -103,10 +102,8 @@ public final class Parameter: Sendable {
 }
 
 extension Parameter: StateCell {
-  package var content: Value {
-    get { stored().value }
-    set { current = Tensor(newValue) }
-  }
+  package var content: (value: Value, holder: AnyObject) { drawn().held }
+  package func replace(with value: Value) { current = Tensor(value) }
 }
 
 /// What stands for parameters in a task: names that are differentiated by, or other values.

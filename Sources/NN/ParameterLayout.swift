@@ -109,12 +109,12 @@ final class ParameterLayout: Sendable {
       if layout !== nothing { fields.append((String(cString: name), offset, layout)) }
       return true
     }
-    if isComplete, fields.isEmpty { return nothing }
-    // A weak reference is not what its type says, and a custom mirror shows what it likes.
+    // A weak reference is not what its type says, and a custom mirror, as a dictionary has, shows what it likes.
     func isOrdinary<Static>(_: Static.Type) -> Bool { _isBitwiseTakable(Static.self) }
     guard isComplete, _openExistential(type, do: isOrdinary), !(type is any CustomReflectable.Type) else {
       return ParameterLayout(.unknown)
     }
+    if fields.isEmpty { return nothing }
     fields.sort { ParameterKey($0.name) < ParameterKey($1.name) }
     return ParameterLayout(.fields(fields.map { ($0.offset, $0.layout) }))
   }

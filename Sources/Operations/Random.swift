@@ -88,16 +88,14 @@ extension Value {
   )
     -> Value
   {
-    let scope = Scope.current
-    let source = generator ?? scope.generator
-    guard let position = scope.position else {
-      let key = hostNumber(from: source) { $0.key }
-      let stream = hostNumber(from: source) { $0.draw() }
+    guard let position = Scope.current.position else {
+      let key = hostNumber(from: generator) { $0.key }
+      let stream = hostNumber(from: generator) { $0.draw() }
       return record(Random(distribution, shape, dtype), key, stream)
     }
     // In the body of a scan each position draws from a stream of its own: the call's key is
     // derived once, the position is the stream.
-    let derived = hostNumber(from: source) { $0.splitKey() }
+    let derived = hostNumber(from: generator) { $0.splitKey() }
     return record(Random(distribution, shape, dtype), derived, position)
   }
 

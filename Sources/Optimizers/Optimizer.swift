@@ -20,7 +20,8 @@ public protocol Optimizer: AnyObject, Sendable {
 /// What all optimizers share: slots beside each parameter, and steps that happen whole or not at all.
 final class OptimizerState: Sendable {
   private struct State {
-    var slots: [ObjectIdentifier: [Slot]] = [:]
+    /// Each with its parameter, whose identity is nobody else's while it lives.
+    var slots: [ObjectIdentifier: (owner: Parameter, slots: [Slot])] = [:]
     var count: Slot?
   }
 
@@ -80,7 +81,8 @@ final class OptimizerState: Sendable {
       guard let gradient = taken[ObjectIdentifier(parameter)] else { continue }
       let value = parameter.current
       let slots =
-        state.slots[ObjectIdentifier(parameter)] ?? (0..<slotCount).map { _ in Slot(Tensor.storedZeros(like: value)) }
+        state.slots[ObjectIdentifier(parameter)]?.slots
+        ?? (0..<slotCount).map { _ in Slot(Tensor.storedZeros(like: value)) }
       let contents = slots.map(\.tensor)
       if !scalars.contains(where: { $0.dtype == value.dtype }) {
         scalars.append((value.dtype, Tensor.results(makeScalars(count.value, value.dtype))))
@@ -95,7 +97,7 @@ final class OptimizerState: Sendable {
     for (parameter, slots, news) in changes {
       parameter.current = news[0]
       for (slot, new) in zip(slots, news.dropFirst()) { slot.tensor = new }
-      state.slots[ObjectIdentifier(parameter)] = slots
+      state.slots[ObjectIdentifier(parameter)] = (parameter, slots)
     }
     state.count?.tensor = count
     return .success(step)
@@ -125,9 +127,12 @@ final class OptimizerState: Sendable {
 
   /// Changes nothing; the next read of a parameter throws.
   private func refuse(_ refusal: Refusal, _ parameters: [Parameter]) {
-    for parameter in parameters {
-      let value = parameter.current
-      graphLock.withLock { _ in value.value.node.deferred = refusal.box }
+    Capture.current?.refuse()
+    Capture.suspended {
+      for parameter in parameters {
+        let value = parameter.current
+        graphLock.withLock { _ in value.value.node.deferred = refusal.box }
+      }
     }
   }
 }
@@ -141,8 +146,7 @@ private final class Slot: StateCell {
   var tensor: Tensor {
     get {
       let tensor = state.withLock { $0 }
-      Capture.current?.read(self, tensor.value)
-      return tensor
+      return Capture.current.map { Tensor($0.read(self, tensor.value)) } ?? tensor
     }
     set {
       Capture.current?.write(self, over: state.withLock { $0 }.value)
@@ -150,10 +154,8 @@ private final class Slot: StateCell {
     }
   }
 
-  var content: Value {
-    get { tensor.value }
-    set { tensor = Tensor(newValue) }
-  }
+  var content: (value: Value, holder: AnyObject) { state.withLock { $0 }.held }
+  func replace(with value: Value) { tensor = Tensor(value) }
 }
 
 extension Tensor {

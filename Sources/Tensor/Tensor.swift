@@ -45,6 +45,9 @@ public struct Tensor: Sendable {
 
   package var value: Value { handle.value }
 
+  /// The value, and what makes it count as held.
+  package var held: (value: Value, holder: AnyObject) { (handle.value, handle) }
+
   /// Records an operation on this tensor, which is held until that is done.
   package func map(_ body: (Value) -> Value) -> Tensor {
     withExtendedLifetime(handle) { Tensor(body(handle.value)) }

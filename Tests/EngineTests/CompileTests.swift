@@ -133,6 +133,62 @@ import Testing
     #expect(runs == 6)
   }
 
+  @Test func readingWhatNoResultIsMadeOfCounts() throws {
+    let scale = Parameter(Tensor([2.0]))
+    let compiled = compile { (x: Tensor) in
+      let isLarge = ((try? x.item()) ?? 0) > 2.5
+      return isLarge ? x * scale.value + 100 : x * scale.value
+    }
+    for number in [1.0, 3, 2, 4] {
+      #expect(try compiled(Tensor([number])).item() == 2 * Float(number) + (number > 2.5 ? 100 : 0))
+    }
+  }
+
+  @Test func whatIsFoundElsewhereIsNotTheParameter() throws {
+    let model = withSeed(1) { Classifier() }
+    let initial = model.hidden.kernel.value
+    let optimizer = SGD(learningRate: 0.1)
+    func penalty(_ x: Tensor) -> Tensor {
+      let (loss, gradients) = valueAndGradient(of: model) {
+        let distance = model.hidden.kernel.value - initial
+        return model(x).sum() + (distance * distance).sum()
+      }
+      optimizer.update(model, gradients)
+      return loss
+    }
+    let compiled = compile { (x: Tensor) in penalty(x) }
+    let (x, _) = makeBatch()
+    let losses = try (0..<3).map { _ in try compiled(x).item() }
+    let other = withSeed(1) { Classifier() }
+    let start = other.hidden.kernel.value
+    let another = SGD(learningRate: 0.1)
+    let expected = try (0..<3).map { _ in
+      let (loss, gradients) = valueAndGradient(of: other) {
+        let distance = other.hidden.kernel.value - start
+        return other(x).sum() + (distance * distance).sum()
+      }
+      another.update(other, gradients)
+      return try loss.item()
+    }
+    #expect(losses == expected)
+  }
+
+  @Test func aRefusedUpdateIsReportedAtEachCall() throws {
+    let model = withSeed(1) { Classifier() }
+    let optimizer = SGD(learningRate: 0.1)
+    let compiled = compile { (x: Tensor) in
+      let (loss, gradients) = valueAndGradient(of: model) { model(x).sum() }
+      gradients.map { $0.sum() }
+      optimizer.update(model, gradients)
+      return loss
+    }
+    let (x, _) = makeBatch()
+    for _ in 0..<3 {
+      _ = compiled(x)
+      #expect(throws: TensorError.self) { try model.hidden.kernel.value.scalars(Float.self) }
+    }
+  }
+
   @Test func errorsGoThroughAndDoNotStay() throws {
     let compiled = compile { (x: Tensor) in x.matmul(Tensor.ones([3, 3])) }
     #expect(throws: TensorError.self) { try compiled(Tensor.ones([2, 2])).item() }

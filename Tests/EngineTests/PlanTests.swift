@@ -19,6 +19,19 @@ import Testing
     #expect(compiled == 1)
   }
 
+  @Test func plansOfOneOperationMoreAreOthers() throws {
+    // The number of an operand and that of a result stood for each other.
+    let x = Tensor([0.5, 1.0])
+    for _ in 0..<2 {
+      let joined = Tensor.concatenate([x, x, x.tanh()])
+      #expect(try joined.scalars(Float.self).count == 6)
+      let (t, twice) = (x.tanh(), Tensor.concatenate([x, x]))
+      try eval(t, twice)
+      #expect(try twice.scalars(Float.self) == [0.5, 1, 0.5, 1])
+      #expect(try t.scalars(Float.self).count == 2)
+    }
+  }
+
   @Test func assigningToAMovingPlaceIsOnePlan() throws {
     var row = Tensor.zeros([8])
     let compiled = try plansCompiled {

@@ -45,6 +45,16 @@ private struct Tied: Module {
       ])
   }
 
+  @Test func parametersInContainersOfAnyKindAreListed() {
+    struct Heads: Module { let heads = ["a": Dense(1, inputs: 1), "b": Dense(1, inputs: 1)] }
+    struct Rest: Module { let layers = ContiguousArray([Dense(1, inputs: 1)]) + [Dense(1, inputs: 1)][...] }
+    let (tree, heads, rest) = (Tree(), Heads(), Rest())
+    #expect(
+      Set(tree.parameters.map { ObjectIdentifier($0) }) == Set(tree.namedParameters.map { ObjectIdentifier($0.1) }))
+    // The second time as the first.
+    for _ in 0..<2 { #expect((heads.trainableParameters.count, rest.trainableParameters.count) == (4, 4)) }
+  }
+
   @Test func buffersDoNotLearn() {
     let block = Block()
     #expect(block.parameters.count == 4)
