@@ -27,15 +27,10 @@ extension Work {
       }
     }
     let optimizer = Adam(learningRate: 1e-3)
-    let step = compile { (x: Tensor, y: Tensor) in
+    return try training(batches) { x, y in
       let (loss, gradients) = valueAndGradient(of: model) { softmaxCrossEntropy(model(x), y) }
       optimizer.update(model, gradients)
       return loss
-    }
-    return try RepeatedJob.training {
-      count += 1
-      let (x, y) = batches[(count - 1) % batchCount]
-      return step(x, y)
     }
   }
 
@@ -47,16 +42,23 @@ extension Work {
     let batches = (0..<batchCount).map {
       (unit(.input, $0, [batch, inputs]), signed(.noise, $0, [batch, latent], scale: 2))
     }
-    var count = 0
-    let step = compile { (x: Tensor, noise: Tensor) in
+    return try training(batches) { x, noise in
       let (loss, gradients) = valueAndGradient(of: model) { model.loss(x, noise: noise) }
       optimizer.update(model, gradients)
       return loss
     }
+  }
+
+  /// Trains on the batches in turn, by a compiled step that gives the loss.
+  private func training(
+    _ batches: [(Tensor, Tensor)], _ body: @escaping (Tensor, Tensor) -> Tensor
+  ) throws -> any Job {
+    let step = compile(body)
+    var count = 0
     return try RepeatedJob.training {
       count += 1
-      let (x, noise) = batches[(count - 1) % batchCount]
-      return step(x, noise)
+      let (x, other) = batches[(count - 1) % batchCount]
+      return step(x, other)
     }
   }
 }

@@ -79,20 +79,28 @@ def trained(step, read):
     return losses
 
 
-def serve(start):
-    """`start()` gives (version, {kind of work: function from a Work to a Job, or None})."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # frameworks print what they like
+# Answers go where standard output was: frameworks print what they like, from their import on.
+_answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
 
-    def answer(**fields):
-        answers.write(json.dumps(fields) + "\n")
-        answers.flush()
 
+def answer(**fields):
+    _answers.write(json.dumps(fields) + "\n")
+    _answers.flush()
+
+
+@contextlib.contextmanager
+def importing():
+    """Around a framework's import: says that it is missing, and ends."""
     try:
-        version, makers = start()
+        yield
     except ImportError as error:
         answer(missing=str(error))
-        return
+        sys.exit()
+
+
+def serve(version, makers):
+    """`makers`: for each kind of work a function from a Work to a Job, or to None."""
     answer(version=version)
     job = None
     for line in sys.stdin:

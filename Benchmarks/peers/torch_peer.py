@@ -2,158 +2,166 @@
 
 import sys
 
-import data
-from harness import Job, serve, trained
+from harness import Job, importing, serve, trained
 
-
-def start():
+with importing():
+    import data
     import torch
     import torch.nn.functional as F
     from torch import nn
 
-    threads = int(sys.argv[1])
-    compiles = "--compile" in sys.argv
-    torch.set_num_threads(threads)
-    tensor = torch.from_numpy
-
-    def compiled(function):
-        return torch.compile(function, dynamic=False) if compiles else function
-
-    def nothing():
-        pass
-
-    def gemm(work):
-        if compiles:
-            return None  # the same call of the same library
-        dtype = torch.bfloat16 if work.dtype == "bf16" else torch.float32
-
-        def operand(purpose, index, rows, columns, transposed):
-            shape = (columns, rows) if transposed else (rows, columns)
-            stored = tensor(data.signed(purpose, index, *shape)).to(dtype)
-            return stored.t() if transposed else stored
-
-        sets = [
-            (operand(data.INPUT, i, work.m, work.k, work.transposes[0]),
-             operand(data.OTHER, i, work.k, work.n, work.transposes[1]), torch.empty(work.m, work.n, dtype=dtype))
-            for i in range(work.sets)
-        ]
-
-        def step():
-            return [torch.mm(a, b, out=c) for a, b, c in sets]
-
-        return forward(step, units=len(sets))
-
-    def linear(layer, inputs, units):
-        module = nn.Linear(inputs, units)
-        with torch.no_grad():
-            module.weight.copy_(tensor(data.kernel(layer, inputs, units)).t())
-            module.bias.zero_()
-        return module
-
-    def mlp(work):
-        parts = []
-        for layer, (inputs, units) in enumerate(work.layers):
-            parts += [linear(layer, inputs, units), nn.ReLU()]
-        model = nn.Sequential(*parts[:-1])
-        inputs = [tensor(data.unit(data.INPUT, i, work.batch, work.widths[0])) for i in range(8)]
-        labels = [tensor(data.labels(i, work.batch, work.widths[-1])) for i in range(8)]
-        if work.trains:
-            return training(model, list(zip(inputs, labels)), lambda net, x, y: F.cross_entropy(net(x), y))
-        net = compiled(model.eval())
-        count = 0
-
-        def step():
-            nonlocal count
-            count += 1
-            return [net(inputs[(count - 1) % 8])]
-
-        return forward(step)
-
-    def forward(step, units=1):
-        with torch.inference_mode():
-            results = step()
-        return Job(step, nothing, data.digest(*(r.float() for r in results)), units, torch.inference_mode)
-
-    def training(model, batches, loss_of):
-        net = compiled(model)
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True if compiles else None)
-        count, loss = 0, None
-
-        def step():
-            nonlocal count, loss
-            batch = batches[count % len(batches)]
-            count += 1
-            optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(net, *batch)
-            loss.backward()
-            optimizer.step()
-
-        def read():
-            return loss.item()
-
-        return Job(step, read, trained(step, read))
-
-    class VAE(nn.Module):
-        def __init__(self, layers):
-            super().__init__()
-            self.encoder, self.mean, self.logvar, self.decoder, self.output = (
-                linear(layer, *size) for layer, size in enumerate(layers))
-
-        def forward(self, x, noise):
-            hidden = F.relu(self.encoder(x))
-            mean, logvar = self.mean(hidden), self.logvar(hidden)
-            latent = mean + noise * torch.exp(0.5 * logvar)
-            logits = self.output(F.relu(self.decoder(latent)))
-            likelihood = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
-            divergence = -0.5 * (1 + logvar - mean * mean - logvar.exp()).sum()
-            return (likelihood + divergence) / x.shape[0]
-
-    def vae(work):
-        batches = [
-            (tensor(data.unit(data.INPUT, i, work.batch, work.widths[0])),
-             tensor(data.signed(data.NOISE, i, work.batch, work.widths[2], scale=2))) for i in range(8)
-        ]
-        return training(VAE(work.layers), batches, lambda net, x, noise: net(x, noise))
-
-    def elementwise(work):
-        a, b = (tensor(data.signed(p, 0, work.count)) for p in (data.INPUT, data.OTHER))
-
-        def tanh(a, b):
-            return torch.tanh(a * b + a)
-
-        def chain8(x, _):
-            t = x * 0.5 + 0.25
-            return torch.relu((torch.abs(t * t - 0.5) + x) * 0.75)
-
-        function = compiled(tanh if work.function == "tanh" else chain8)
-
-        return forward(lambda: [function(a, b)])
-
-    def rows(work):
-        shape = (work.rows, work.columns)
-        x = tensor(data.signed(data.INPUT, 0, *shape, scale=4)).requires_grad_()
-        gain = tensor(data.unit(data.GAIN, 0, work.columns)).requires_grad_()
-        shift = tensor(data.unit(data.SHIFT, 0, work.columns)).requires_grad_()
-        weight = tensor(data.unit(data.OTHER, 0, *shape))
-        labels = tensor(data.labels(0, work.rows, work.columns))
-        layer, learned = {
-            "softmax": (lambda: F.softmax(x, -1), []),
-            "layernorm": (lambda: F.layer_norm(x, (work.columns,), gain, shift, 1e-5), [gain, shift]),
-            "rmsnorm": (lambda: F.rms_norm(x, (work.columns,), gain, 1e-5), [gain]),
-            "crossentropy": (lambda: F.cross_entropy(x, labels), []),
-        }[work.kind]
-        layer = compiled(layer)
-        cotangent = None if work.kind == "crossentropy" else weight
-
-        def step():
-            y = layer()
-            return y, *torch.autograd.grad(y, [x, *learned], cotangent)
-
-        return Job(step, nothing, data.digest(*(t.detach() for t in step())))
-
-    makers = dict(gemm=gemm, mlp=mlp, vae=vae, elementwise=elementwise)
-    makers.update({kind: rows for kind in ("softmax", "layernorm", "rmsnorm", "crossentropy")})
-    return torch.__version__, makers
+threads = int(sys.argv[1])
+compiles = "--compile" in sys.argv
+torch.set_num_threads(threads)
+tensor = torch.from_numpy
 
 
-serve(start)
+def compiled(function):
+    return torch.compile(function, dynamic=False) if compiles else function
+
+
+def nothing():
+    pass
+
+
+def gemm(work):
+    if compiles:
+        return None  # the same call of the same library
+    dtype = torch.bfloat16 if work.dtype == "bf16" else torch.float32
+
+    def operand(purpose, index, rows, columns, transposed):
+        shape = (columns, rows) if transposed else (rows, columns)
+        stored = tensor(data.signed(purpose, index, *shape)).to(dtype)
+        return stored.t() if transposed else stored
+
+    sets = [
+        (operand(data.INPUT, i, work.m, work.k, work.transposes[0]),
+         operand(data.OTHER, i, work.k, work.n, work.transposes[1]), torch.empty(work.m, work.n, dtype=dtype))
+        for i in range(work.sets)
+    ]
+
+    def step():
+        return [torch.mm(a, b, out=c) for a, b, c in sets]
+
+    return forward(step, units=len(sets))
+
+
+def linear(layer, inputs, units):
+    module = nn.Linear(inputs, units)
+    with torch.no_grad():
+        module.weight.copy_(tensor(data.kernel(layer, inputs, units)).t())
+        module.bias.zero_()
+    return module
+
+
+def mlp(work):
+    parts = []
+    for layer, (inputs, units) in enumerate(work.layers):
+        parts += [linear(layer, inputs, units), nn.ReLU()]
+    model = nn.Sequential(*parts[:-1])
+    inputs = [tensor(data.unit(data.INPUT, i, work.batch, work.widths[0])) for i in range(8)]
+    labels = [tensor(data.labels(i, work.batch, work.widths[-1])) for i in range(8)]
+    if work.trains:
+        return training(model, list(zip(inputs, labels)), lambda net, x, y: F.cross_entropy(net(x), y))
+    net = compiled(model.eval())
+    count = 0
+
+    def step():
+        nonlocal count
+        count += 1
+        return [net(inputs[(count - 1) % 8])]
+
+    return forward(step)
+
+
+def forward(step, units=1):
+    with torch.inference_mode():
+        results = step()
+    return Job(step, nothing, data.digest(*(r.float() for r in results)), units, torch.inference_mode)
+
+
+def training(model, batches, loss_of):
+    net = compiled(model)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True if compiles else None)
+    count, loss = 0, None
+
+    def step():
+        nonlocal count, loss
+        batch = batches[count % len(batches)]
+        count += 1
+        optimizer.zero_grad(set_to_none=True)
+        loss = loss_of(net, *batch)
+        loss.backward()
+        optimizer.step()
+
+    def read():
+        return loss.item()
+
+    return Job(step, read, trained(step, read))
+
+
+class VAE(nn.Module):
+    def __init__(self, layers):
+        super().__init__()
+        self.encoder, self.mean, self.logvar, self.decoder, self.output = (
+            linear(layer, *size) for layer, size in enumerate(layers))
+
+    def forward(self, x, noise):
+        hidden = F.relu(self.encoder(x))
+        mean, logvar = self.mean(hidden), self.logvar(hidden)
+        latent = mean + noise * torch.exp(0.5 * logvar)
+        logits = self.output(F.relu(self.decoder(latent)))
+        likelihood = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+        divergence = -0.5 * (1 + logvar - mean * mean - logvar.exp()).sum()
+        return (likelihood + divergence) / x.shape[0]
+
+
+def vae(work):
+    batches = [
+        (tensor(data.unit(data.INPUT, i, work.batch, work.widths[0])),
+         tensor(data.signed(data.NOISE, i, work.batch, work.widths[2], scale=2))) for i in range(8)
+    ]
+    return training(VAE(work.layers), batches, lambda net, x, noise: net(x, noise))
+
+
+def elementwise(work):
+    a, b = (tensor(data.signed(p, 0, work.count)) for p in (data.INPUT, data.OTHER))
+
+    def tanh(a, b):
+        return torch.tanh(a * b + a)
+
+    def chain8(x, _):
+        t = x * 0.5 + 0.25
+        return torch.relu((torch.abs(t * t - 0.5) + x) * 0.75)
+
+    function = compiled(tanh if work.function == "tanh" else chain8)
+
+    return forward(lambda: [function(a, b)])
+
+
+def rows(work):
+    shape = (work.rows, work.columns)
+    x = tensor(data.signed(data.INPUT, 0, *shape, scale=4)).requires_grad_()
+    gain = tensor(data.unit(data.GAIN, 0, work.columns)).requires_grad_()
+    shift = tensor(data.unit(data.SHIFT, 0, work.columns)).requires_grad_()
+    weight = tensor(data.unit(data.OTHER, 0, *shape))
+    labels = tensor(data.labels(0, work.rows, work.columns))
+    layer, learned = {
+        "softmax": (lambda: F.softmax(x, -1), []),
+        "layernorm": (lambda: F.layer_norm(x, (work.columns,), gain, shift, 1e-5), [gain, shift]),
+        "rmsnorm": (lambda: F.rms_norm(x, (work.columns,), gain, 1e-5), [gain]),
+        "crossentropy": (lambda: F.cross_entropy(x, labels), []),
+    }[work.kind]
+    layer = compiled(layer)
+    cotangent = None if work.kind == "crossentropy" else weight
+
+    def step():
+        y = layer()
+        return y, *torch.autograd.grad(y, [x, *learned], cotangent)
+
+    return Job(step, nothing, data.digest(*(t.detach() for t in step())))
+
+
+makers = dict(gemm=gemm, mlp=mlp, vae=vae, elementwise=elementwise)
+makers.update({kind: rows for kind in ("softmax", "layernorm", "rmsnorm", "crossentropy")})
+serve(torch.__version__, makers)

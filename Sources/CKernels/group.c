@@ -1,227 +1,15 @@
 // The interpreter of tile programs. What a tile is, and which registers are
 // memory itself, group_plan.c and group_registers.c have decided.
 
-#include "group.h"
+#include "group_tile.h"
 
 #include <stdlib.h>
-
-typedef struct {
-  const group_plan *plan;
-  const cj_level *level;
-  char *raw;           // a tile of memory's dtype, on its way to or from a register
-  void **registers;    // where each register is in this tile
-  int64_t *offsets;    // of each access at the tile's first element: loads, then stores
-  char *accumulators;  // of the folds of this task, see fold_tile
-  int64_t *loaded;     // the offset at which a repeating load was filled, and
-  int64_t *filled;     // how many elements of it
-  int64_t *singles;    // the column of each register that is single in this tile
-  int64_t coordinates[CJ_MAX_RANK];  // of the tile's first row
-  int64_t rows, columns;             // of this tile
-} tile_state;
-
-// Moves to the next row; returns how far that moves an access.
-static int64_t next_row(const cj_group *group, const cj_access *access, int64_t *coordinates) {
-  int64_t moved = 0;
-  for (int axis = group->rank - 2; axis >= 0; axis--) {
-    moved += access->strides[axis];
-    if (++coordinates[axis] < group->extents[axis]) break;
-    moved -= access->strides[axis] * group->extents[axis];
-    coordinates[axis] = 0;
-  }
-  return moved;
-}
-
-#define GATHER(T)                                                                 \
-  {                                                                               \
-    T *to = dst;                                                                  \
-    const T *from = src;                                                          \
-    if (stride == 0) {                                                            \
-      const T value = *from;                                                      \
-      for (int64_t i = 0; i < count; i++) to[i] = value;                          \
-    } else {                                                                      \
-      for (int64_t i = 0; i < count; i++) to[i] = from[i * stride];               \
-    }                                                                             \
-  }
-
-static void gather_row(int bytes, int64_t count, void *dst, const void *src, int64_t stride) {
-  if (stride == 1) {
-    memcpy(dst, src, (size_t)(count * bytes));
-    return;
-  }
-  switch (bytes) {
-    case 1: GATHER(uint8_t) break;
-    case 2: GATHER(uint16_t) break;
-    case 4: GATHER(uint32_t) break;
-    default: GATHER(uint64_t) break;
-  }
-}
-
-#define SCATTER(T)                                                        \
-  {                                                                       \
-    T *to = dst;                                                          \
-    const T *from = src;                                                  \
-    for (int64_t i = 0; i < count; i++) to[i * stride] = from[i];         \
-  }
-
-static void scatter_row(int bytes, int64_t count, void *dst, int64_t stride, const void *src) {
-  if (stride == 1) {
-    memcpy(dst, src, (size_t)(count * bytes));
-    return;
-  }
-  switch (bytes) {
-    case 1: SCATTER(uint8_t) break;
-    case 2: SCATTER(uint16_t) break;
-    case 4: SCATTER(uint32_t) break;
-    default: SCATTER(uint64_t) break;
-  }
-}
-
-static void load_affine(const tile_state *state, const cj_access *access, int64_t offset,
-                        int64_t rows, int64_t *dst) {
-  const cj_group *group = state->plan->group;
-  const int64_t stride = access->strides[group->rank - 1];
-  int64_t coordinates[CJ_MAX_RANK];
-  memcpy(coordinates, state->coordinates, sizeof coordinates);
-  for (int64_t row = 0; row < rows; row++, dst += state->columns) {
-    for (int64_t i = 0; i < state->columns; i++) dst[i] = offset + i * stride;
-    offset += next_row(group, access, coordinates);
-  }
-}
-
-static void load_rows(const tile_state *state, const planned_access *planned,
-                      const cj_access *access, int64_t offset, char *dst) {
-  const cj_group *group = state->plan->group;
-  const int64_t stride = access->strides[group->rank - 1];
-  const int64_t bytes = planned->bytes, count = state->rows * state->columns;
-  const bool converts = bytes != cj_type_bytes(planned->type);
-  char *raw = converts ? state->raw : dst;
-  int64_t coordinates[CJ_MAX_RANK];
-  memcpy(coordinates, state->coordinates, sizeof coordinates);
-  const int across = group->rank - 2;
-  if (state->rows > 1 && access->strides[across] == 1 && stride > 1 &&
-      coordinates[across] + state->rows <= group->extents[across]) {
-    cj_transpose_block((int32_t)bytes, state->rows, state->columns, planned->base + offset * bytes,
-                       stride * bytes, raw, state->columns * bytes);
-    if (converts) planned->convert(count, dst, raw);
-    return;
-  }
-  for (int64_t row = 0; row < state->rows; row++) {
-    gather_row((int)bytes, state->columns, raw + row * state->columns * bytes,
-               planned->base + offset * bytes, stride);
-    offset += next_row(group, access, coordinates);
-  }
-  if (converts) planned->convert(count, dst, raw);
-}
-
-static void fill(int64_t bytes, int64_t count, void *dst, const void *value) {
-  switch (bytes) {
-    case 1: memset(dst, *(const uint8_t *)value, (size_t)count); break;
-    case 4: {
-      const uint32_t bits = *(const uint32_t *)value;
-      for (int64_t i = 0; i < count; i++) ((uint32_t *)dst)[i] = bits;
-      break;
-    }
-    default: {
-      const uint64_t bits = *(const uint64_t *)value;
-      for (int64_t i = 0; i < count; i++) ((uint64_t *)dst)[i] = bits;
-      break;
-    }
-  }
-}
-
-// A whole vector of the value that stands in the first element.
-static void fill_uniform(cj_type type, void *reg) {
-  const int64_t bytes = cj_type_bytes(type);
-  fill(bytes, CJ_UNIFORM_BYTES / bytes, reg, reg);
-}
-
-static void load_uniform(const planned_access *planned, int64_t offset, void *reg) {
-  if (planned->affine) *(int64_t *)reg = offset;
-  else planned->convert(1, reg, planned->base + offset * planned->bytes);
-  fill_uniform(planned->type, reg);
-}
-
-// One element a row.
-static void load_row_values(const tile_state *state, const planned_access *planned, const cj_access *access,
-                            int64_t offset, char *dst) {
-  const cj_group *group = state->plan->group;
-  const int64_t bytes = cj_type_bytes(planned->type);
-  int64_t coordinates[CJ_MAX_RANK];
-  memcpy(coordinates, state->coordinates, sizeof coordinates);
-  for (int64_t row = 0; row < state->rows; row++) {
-    if (planned->affine) ((int64_t *)dst)[row] = offset;
-    else planned->convert(1, dst + row * bytes, planned->base + offset * planned->bytes);
-    offset += next_row(group, access, coordinates);
-  }
-}
-
-static int64_t element_count(const tile_state *state, cj_extent extent) {
-  return extent == CJ_ROW ? state->rows : state->rows * state->columns;
-}
-
-static void load(tile_state *state, int index) {
-  const planned_access *planned = &state->plan->loads[index];
-  const cj_access *access = &state->plan->group->loads[index];
-  const int64_t offset = state->offsets[index], count = element_count(state, (cj_extent)access->extent);
-  void **reg = &state->registers[access->reg];
-  if (planned->kind == ACCESS_UNIFORM) {
-    load_uniform(planned, offset, *reg);
-    return;
-  }
-  if (planned->kind == ACCESS_DIRECT) {
-    *reg = planned->base + offset * planned->bytes;
-    return;
-  }
-  if (planned->kind == ACCESS_CONTIGUOUS) {
-    planned->convert(count, *reg, planned->base + offset * planned->bytes);
-    return;
-  }
-  if (planned->repeats) {
-    if (state->loaded[index] == offset && state->filled[index] >= count) return;
-    state->loaded[index] = offset;
-    state->filled[index] = count;
-  }
-  if (access->extent == CJ_ROW) load_row_values(state, planned, access, offset, *reg);
-  else if (planned->affine) load_affine(state, access, offset, state->rows, *reg);
-  else load_rows(state, planned, access, offset, *reg);
-}
-
-static void store(tile_state *state, int index) {
-  const group_plan *plan = state->plan;
-  const cj_group *group = plan->group;
-  const planned_access *planned = &plan->stores[index];
-  const cj_access *access = &group->stores[index];
-  int64_t offset = state->offsets[group->load_count + index];
-  const int64_t bytes = planned->bytes, count = element_count(state, (cj_extent)access->extent);
-  const char *source = state->registers[access->reg];
-  if (planned->kind == ACCESS_DIRECT) return;
-  if (planned->kind == ACCESS_CONTIGUOUS) {
-    planned->convert(count, planned->base + offset * bytes, source);
-    return;
-  }
-  if (planned->kind == ACCESS_STREAM) {
-    state->level->stream(count * bytes, planned->base + offset * bytes, source);
-    return;
-  }
-  if (bytes != cj_type_bytes(planned->type)) {
-    planned->convert(count, state->raw, source);
-    source = state->raw;
-  }
-  int64_t coordinates[CJ_MAX_RANK];
-  memcpy(coordinates, state->coordinates, sizeof coordinates);
-  const int64_t width = access->extent == CJ_ROW ? 1 : state->columns;
-  for (int64_t row = 0; row < state->rows; row++) {
-    scatter_row((int)bytes, width, planned->base + offset * bytes, access->strides[group->rank - 1],
-                source + row * width * bytes);
-    offset += next_row(group, access, coordinates);
-  }
-}
 
 // Row values at every column.
 static void broadcast(const tile_state *state, cj_type type, char *dst, const char *rows) {
   const int64_t bytes = cj_type_bytes(type);
   for (int64_t row = 0; row < state->rows; row++)
-    fill(bytes, state->columns, dst + row * state->columns * bytes, rows + row * bytes);
+    cj_fill_elements(bytes, state->columns, dst + row * state->columns * bytes, rows + row * bytes);
 }
 
 enum { VECTOR_MOST = 16 };  // elements of the widest vector of 4-byte lanes
@@ -251,7 +39,7 @@ static void run_single(const tile_state *state, const planned_step *step) {
   const char *rest = selects ? state->registers[step->c] : (const char *)&no;
   char *dst = state->registers[step->dst];
   int64_t *column = &state->singles[step->dst];
-  if (*column == CJ_UNFILLED) fill(bytes, state->plan->tile_columns, dst, rest);
+  if (*column == CJ_UNFILLED) cj_fill_elements(bytes, state->plan->tile_columns, dst, rest);
   else if (*column != CJ_NO_COLUMN) memcpy(dst + *column * bytes, rest, (size_t)bytes);
   *column = single_column(state, step);
   if (*column == CJ_NO_COLUMN) return;
@@ -294,7 +82,7 @@ static void run_scalar(const tile_state *state, const planned_step *step) {
   float *dst = state->registers[step->dst];
   const float *a = state->registers[step->a], *b = state->registers[step->b], *c = state->registers[step->c];
   *dst = scalar_value(step->opcode, *a, *b, *c);
-  if (!state->plan->registers[step->dst].narrow) fill_uniform(CJ_F32, dst);
+  if (!state->plan->registers[step->dst].narrow) cj_fill_uniform(CJ_F32, dst);
 }
 
 static void run_step(const tile_state *state, const planned_step *step) {
@@ -321,8 +109,8 @@ static void run_step(const tile_state *state, const planned_step *step) {
   } else {
     broadcast(state, to->type, dst, a);
   }
-  if (to->uniform) fill_uniform(to->type, dst);
-  else if (step->spreads) fill(cj_type_bytes(to->type), element_count(state, to->extent), dst, dst);
+  if (to->uniform) cj_fill_uniform(to->type, dst);
+  else if (step->spreads) cj_fill_elements(cj_type_bytes(to->type), cj_element_count(state, to->extent), dst, dst);
 }
 
 // What the next tile reads in place, asked for a little in each step of this one: tiles are too short
@@ -342,7 +130,7 @@ static void run_tile(tile_state *state) {
   const group_plan *plan = state->plan;
   const cj_group *group = plan->group;
   for (int i = 0; i < group->load_count; i++)
-    if (!plan->registers[group->loads[i].reg].constant) load(state, i);
+    if (!plan->registers[group->loads[i].reg].constant) cj_load_operand(state, i);
   for (int i = 0; i < group->store_count; i++) {
     const planned_access *planned = &plan->stores[i];
     if (planned->kind == ACCESS_DIRECT)
@@ -355,7 +143,7 @@ static void run_tile(tile_state *state) {
     if (plan->prefetches && plan->steps[i].passes) prefetch_next(state, active++);
     run_step(state, &plan->steps[i]);
   }
-  for (int i = 0; i < group->store_count; i++) store(state, i);
+  for (int i = 0; i < group->store_count; i++) cj_store_operand(state, i);
 }
 
 // ---------------------------------------------------------------- folds
@@ -475,14 +263,14 @@ static void start_constants(tile_state *state) {
     const int64_t bytes = cj_type_bytes(reg->type);
     const uint64_t bits = bytes == 1 ? instruction->immediate != 0 : instruction->immediate;
     const int64_t count = reg->extent == CJ_ROW ? plan->tile_rows : tile;
-    fill(bytes, reg->uniform ? CJ_UNIFORM_BYTES / bytes : count, state->registers[instruction->dst], &bits);
+    cj_fill_elements(bytes, reg->uniform ? CJ_UNIFORM_BYTES / bytes : count, state->registers[instruction->dst], &bits);
   }
   state->rows = plan->tile_rows;
   state->columns = plan->tile_columns;
   for (int i = 0; i < group->load_count; i++) {
     if (!plan->registers[group->loads[i].reg].constant) continue;
     state->offsets[i] = group->loads[i].offset;
-    load(state, i);
+    cj_load_operand(state, i);
   }
   for (int i = 0; i < plan->step_count; i++)
     if (plan->steps[i].constant) run_step(state, &plan->steps[i]);

@@ -113,6 +113,12 @@ void cj_assign_slots(group_plan *plan, int32_t *free_slots);
 // then the steps.
 void cj_plan_steps(group_plan *plan);
 
+// The bytes of an operand, from its slot's base: first element, lowest, end.
+typedef struct {
+  int64_t first, low, high;
+} cj_access_bytes;
+cj_access_bytes cj_find_access_bytes(const cj_group *group, const cj_access *access);
+
 // Whether an access is the same in every row.
 static inline bool cj_outer_strides_are_zero(const cj_group *group, const cj_access *access) {
   for (int axis = 0; axis < group->rank - 1; axis++)

@@ -14,11 +14,6 @@ enum {
   MOST_ENTRIES = 4,  // a first step has new memory for its results where later ones write over their operands
 };
 
-// The bytes of an operand, from its slot's base: first element, lowest, end.
-typedef struct {
-  int64_t first, low, high;
-} extent_bytes;
-
 // How operands lie to one another.
 typedef struct {
   uint64_t bits[2];
@@ -32,7 +27,7 @@ typedef struct {
 } entry;
 
 struct cj_group_memo {
-  _Atomic(extent_bytes *) extents;  // loads, then stores
+  _Atomic(cj_access_bytes *) extents;  // loads, then stores
   _Atomic(entry *) entries[MOST_ENTRIES];
 };
 
@@ -49,30 +44,21 @@ void cj_group_memo_free(cj_group_memo *memo) {
   free(memo);
 }
 
-static extent_bytes find_extent(const cj_group *group, const cj_access *access) {
-  const int64_t bytes = cj_dtype_bytes((cj_dtype)access->dtype);
-  extent_bytes result = {access->offset * bytes, access->offset * bytes, (access->offset + 1) * bytes};
-  for (int axis = 0; axis < group->rank - (access->extent == CJ_ROW); axis++) {
-    const int64_t span = (group->extents[axis] - 1) * access->strides[axis] * bytes;
-    if (span < 0) result.low += span; else result.high += span;
-  }
-  return result;
-}
-
-// Everything that planning asks of addresses: whether a store and a load overlap, and begin with the same element; whether
-// a store begins with a line. False where that is too much to remember.
-static bool find_relations(const cj_group *group, const extent_bytes *extents, void *const *slots, relations *result) {
+// Everything that planning asks of addresses: whether a store and a load overlap, and begin with the same
+// element; whether a store begins with a line. False where that is too much to remember.
+static bool find_relations(const cj_group *group, const cj_access_bytes *extents, void *const *slots,
+                           relations *result) {
   if (group->store_count * group->load_count > MOST_PAIRS || group->store_count > MOST_STORES) return false;
   uint64_t bits[2] = {0, 0};
   int bit = 0;
   for (int i = 0; i < group->store_count; i++) {
     const char *store = slots[group->stores[i].slot];
-    const extent_bytes written = extents[group->load_count + i];
+    const cj_access_bytes written = extents[group->load_count + i];
     bits[1] |= (uint64_t)((uintptr_t)(store + written.first) % CJ_LINE_BYTES == 0) << (56 + i);
     for (int j = 0; j < group->load_count; j++, bit += 2) {
       if (group->loads[j].slot < 0) continue;
       const char *load = slots[group->loads[j].slot];
-      const extent_bytes read = extents[j];
+      const cj_access_bytes read = extents[j];
       const bool overlap = load + read.low < store + written.high && store + written.low < load + read.high;
       const bool same = load + read.first == store + written.first;
       bits[bit / 64] |= (uint64_t)(overlap | same << 1) << bit % 64;
@@ -83,15 +69,15 @@ static bool find_relations(const cj_group *group, const extent_bytes *extents, v
 }
 
 // Of the group that `memo` belongs to; NULL without memory.
-static const extent_bytes *find_extents(cj_group_memo *memo, const cj_group *group) {
-  extent_bytes *extents = atomic_load_explicit(&memo->extents, memory_order_acquire);
+static const cj_access_bytes *find_extents(cj_group_memo *memo, const cj_group *group) {
+  cj_access_bytes *extents = atomic_load_explicit(&memo->extents, memory_order_acquire);
   if (extents) return extents;
   extents = malloc((size_t)(group->load_count + group->store_count + 1) * sizeof *extents);
   if (!extents) return NULL;
-  for (int i = 0; i < group->load_count; i++) extents[i] = find_extent(group, &group->loads[i]);
+  for (int i = 0; i < group->load_count; i++) extents[i] = cj_find_access_bytes(group, &group->loads[i]);
   for (int i = 0; i < group->store_count; i++)
-    extents[group->load_count + i] = find_extent(group, &group->stores[i]);
-  extent_bytes *other = NULL;
+    extents[group->load_count + i] = cj_find_access_bytes(group, &group->stores[i]);
+  cj_access_bytes *other = NULL;
   if (atomic_compare_exchange_strong(&memo->extents, &other, extents)) return extents;
   free(extents);
   return other;
@@ -128,7 +114,7 @@ static void keep(cj_group_memo *memo, int index, const group_plan *plan, relatio
 }
 
 group_plan *cj_group_plan_known(const cj_group *group, void *const *slots, void *workspace, cj_group_memo *memo) {
-  const extent_bytes *extents = memo ? find_extents(memo, group) : NULL;
+  const cj_access_bytes *extents = memo ? find_extents(memo, group) : NULL;
   relations now;
   if (!extents || !find_relations(group, extents, slots, &now)) return cj_group_plan(group, slots, workspace);
   int index = 0;

@@ -26,14 +26,19 @@ typedef struct {
   const char *low, *high;
 } byte_range;
 
-static byte_range access_range(const cj_group *group, const cj_access *access, const char *base) {
-  int64_t bytes = cj_dtype_bytes((cj_dtype)access->dtype);
-  int64_t low = access->offset, high = access->offset;
+cj_access_bytes cj_find_access_bytes(const cj_group *group, const cj_access *access) {
+  const int64_t bytes = cj_dtype_bytes((cj_dtype)access->dtype);
+  cj_access_bytes result = {access->offset * bytes, access->offset * bytes, (access->offset + 1) * bytes};
   for (int axis = 0; axis < group->rank - (access->extent == CJ_ROW); axis++) {
-    int64_t span = (group->extents[axis] - 1) * access->strides[axis];
-    if (span < 0) low += span; else high += span;
+    const int64_t span = (group->extents[axis] - 1) * access->strides[axis] * bytes;
+    if (span < 0) result.low += span; else result.high += span;
   }
-  return (byte_range){base + low * bytes, base + (high + 1) * bytes};
+  return result;
+}
+
+static byte_range access_range(const cj_group *group, const cj_access *access, const char *base) {
+  const cj_access_bytes bytes = cj_find_access_bytes(group, access);
+  return (byte_range){base + bytes.low, base + bytes.high};
 }
 
 static bool same_elements(const cj_group *group, const cj_access *a, const char *a_base,

@@ -7,11 +7,12 @@ import CajalTensor
 /// A function that runs once for arguments of the same shapes and dtypes, and whose computation is done again at the
 /// calls that follow, without running it: what ``compile(_:)`` makes.
 ///
-/// What the calls give is what the function itself would give, bit for bit. Parameters, the state of optimizers, their
-/// learning rates and random streams are read anew at each call, and written; tensors and numbers that the
+/// What the calls give is what the function itself would give, bit for bit. Parameters, the state of optimizers,
+/// their learning rates and random streams are read anew at each call, and written; tensors and numbers that the
 /// function finds elsewhere are those of the first call, and what it does besides (printing, counting, work on other
-/// threads) it does then only. A call fails whole, with all its results, and writes nothing then. The function is run at each call as if it were not compiled where it reads tensors' numbers, inside
-/// `valueAndGradient`, `withParameters`, a scan or another compiled function, and if an operand is an error.
+/// threads) it does then only. A call fails whole, with all its results, and writes nothing then. The function is run
+/// at each call as if it were not compiled where it reads tensors' numbers, inside `valueAndGradient`,
+/// `withParameters`, a scan or another compiled function, and if an operand is an error.
 public final class CompiledFunction {
   private let body: ([Tensor]) -> [Tensor]
   /// The most recent first.
