@@ -53,7 +53,7 @@ let package = Package(
       name: "CajalOptimizers", dependencies: ["CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalNN"],
       path: "Sources/Optimizers"),
     .target(
-      name: "CajalData", dependencies: ["CajalBase", "CajalTensor", "CajalFormats"], path: "Sources/Data",
+      name: "CajalData", dependencies: ["CajalBase", "CajalIR", "CajalTensor", "CajalFormats"], path: "Sources/Data",
       resources: [.copy("Resources/mnist")]),
     .target(
       name: "CajalTraining",

@@ -8,7 +8,7 @@ public struct ImageDataset: Sendable {
   public let name: String
   public let train: LabeledData
   public let test: LabeledData
-  public var classes: Int { train.classes }
+  public var classes: Int { train.classes ?? 0 }
 
   /// Reads a folder of four idx files named as MNIST's (`train-images-idx3-ubyte` and so on, with or
   /// without `.gz`).

@@ -1,82 +1,89 @@
 import CajalBase
 import CajalTensor
 
-/// Examples and their labels, in memory of a device.
+/// Examples and what is to be said of them, in memory of a device.
 public struct LabeledData: Sendable {
   /// `[N, …]`: what is seen. uint8 pictures count as 0…1 in batches.
   public let inputs: Tensor
-  /// `[N]`, integers: the class of each.
-  public let labels: Tensor
-  /// How many classes there are.
-  public let classes: Int
+  /// `[N, …]`: the class of each, integers; or numbers.
+  public let targets: Tensor
+  /// How many classes there are; `nil` where the targets are no classes.
+  public let classes: Int?
 
-  public init(inputs: Tensor, labels: Tensor, classes: Int) {
+  public init(inputs: Tensor, targets: Tensor, classes: Int? = nil) {
     self.inputs = inputs
-    self.labels = labels
+    self.targets = targets
     self.classes = classes
   }
+
+  public init(inputs: Tensor, labels: Tensor, classes: Int) {
+    self.init(inputs: inputs, targets: labels, classes: classes)
+  }
+
+  /// The targets, where they are classes.
+  public var labels: Tensor { targets }
 
   /// How many examples.
   public var count: Int { inputs.shape[0] }
 
-  /// The examples in batches; the last may be shorter.
+  /// The examples in batches, again and again: in the order of the examples, or in each epoch another if shuffled.
+  /// Each batch is part of the step's plan.
+  ///
+  /// - Parameters:
+  ///   - droppingLast: leaves out what is left at the end where it does not fill a batch.
+  ///   - seed: with the epoch, says the order, if shuffled.
+  public func batched(
+    _ size: Int, shuffled: Bool = false, seed: UInt64 = 0, droppingLast: Bool = false
+  ) -> Dataset<Batch> {
+    // No larger than the data, so that sums of sizes and positions cannot overflow.
+    let size = Swift.max(1, Swift.min(size, count))
+    let batches = droppingLast ? count / size : (count + size - 1) / size
+    return Dataset(
+      count: batches,
+      .indexed(.none) { epoch in
+        let order = shuffled ? Permutation.make(count, seed: seed, epoch: epoch) : nil
+        return Indexed(count: batches) { batch in
+          self.batch(batch * size..<Swift.min((batch + 1) * size, count), in: order)
+        }
+      })
+  }
+
+  /// The examples in batches, once; the last may be shorter.
   ///
   /// - Parameters:
   ///   - seed, epoch: say the order, if shuffled: the same for the same numbers.
   public func batches(of size: Int, shuffled: Bool = false, seed: UInt64 = 0, epoch: Int = 0) -> Batches {
-    // No larger than the data, so that sums of sizes and positions cannot overflow.
-    let size = Swift.max(1, Swift.min(size, count))
-    return Batches(self, size: size, order: shuffled ? Permutation.make(count, seed: seed, epoch: epoch) : nil)
+    let batched = batched(size, shuffled: shuffled, seed: seed)
+    return Batches(count: batched.count ?? 0, pass: batched.pass(epoch: epoch))
   }
+
+  /// The examples that `indices` name.
+  public func selecting(_ indices: [Int]) -> LabeledData {
+    let (inputs, targets) = gathered(Tensor(indices.map { Int32(clamping: $0) }))
+    return LabeledData(inputs: inputs, targets: targets, classes: classes)
+  }
+
+  private func batch(_ range: Range<Int>, in order: [Int32]?) -> Batch {
+    let (inputs, targets) = withDevice(inputs.device) {
+      order.map { gathered(Tensor(Array($0[range]))) } ?? (self.inputs[range], self.targets[range])
+    }
+    // Bytes are brightness: 0…255 becomes 0…1.
+    return Batch(inputs: inputs.dtype == .uint8 ? inputs / 255 : inputs, targets: targets)
+  }
+
+  private func gathered(_ indices: Tensor) -> (Tensor, Tensor) { (inputs.take(indices), targets.take(indices)) }
 }
 
 /// One pass over examples: `for (x, y) in data.batches(of: 128)`. Each batch is part of the step's plan.
-public struct Batches: Sequence, IteratorProtocol, Sendable {
-  private let data: LabeledData
-  private let size: Int
-  private let order: [Int32]?
-  private var position = 0
-
-  init(_ data: LabeledData, size: Int, order: [Int32]?) {
-    self.data = data
-    self.size = size
-    self.order = order
-  }
-
+public struct Batches: Sequence, IteratorProtocol {
   /// Batches in all.
-  public var count: Int { (data.count + size - 1) / size }
+  public let count: Int
+  private var pass: Pass<Batch>
 
-  public mutating func next() -> (x: Tensor, y: Tensor)? {
-    guard position < data.count else { return nil }
-    Runtime.startPending()
-    let end = Swift.min(position + size, data.count)
-    defer { position = end }
-    let (inputs, labels) = withDevice(data.inputs.device) { select(position..<end) }
-    return (Batches.scaled(inputs), labels)
+  init(count: Int, pass: Pass<Batch>) {
+    self.count = count
+    self.pass = pass
   }
 
-  private func select(_ range: Range<Int>) -> (Tensor, Tensor) {
-    guard let order else { return (data.inputs[range], data.labels[range]) }
-    let indices = Tensor(Array(order[range]))
-    return (data.inputs.take(indices), data.labels.take(indices))
-  }
-
-  /// Bytes are brightness: 0…255 becomes 0…1.
-  private static func scaled(_ inputs: Tensor) -> Tensor { inputs.dtype == .uint8 ? inputs / 255 : inputs }
-}
-
-/// Orders of examples that depend on nothing but (seed, epoch).
-enum Permutation {
-  /// Fisher and Yates's shuffle (Durstenfeld 1964) of 0..<count, drawn from Philox.
-  static func make(_ count: Int, seed: UInt64, epoch: Int) -> [Int32] {
-    var order = (0..<Int32(clamping: count)).map { $0 }
-    let key = Philox.derive(seed, UInt64(bitPattern: Int64(epoch)))
-    for last in stride(from: order.count - 1, to: 0, by: -1) {
-      let word = Philox.word(key: key, stream: 0, index: UInt64(last))
-      // ⌊word · (last + 1) / 2³²⌋: uniform to one part in 2³² / (last + 1).
-      let other = Int((UInt64(word) * UInt64(last + 1)) >> 32)
-      order.swapAt(last, other)
-    }
-    return order
-  }
+  public mutating func next() -> (x: Tensor, y: Tensor)? { pass.next().map { ($0.inputs, $0.targets) } }
 }

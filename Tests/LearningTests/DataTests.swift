@@ -70,7 +70,7 @@ private func order(_ batches: Batches) throws -> [[Int]] { try batches.map { try
   }
 }
 
-@Suite struct DatasetTests {
+@Suite struct NamedDatasetTests {
   @Test func mnistIsThere() throws {
     let data = try MNIST.load()
     #expect(data.name == "mnist" && data.classes == 10)
