@@ -50,7 +50,8 @@ let package = Package(
       dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalEngine", "CajalTensor", "CajalFormats"],
       path: "Sources/NN"),
     .target(
-      name: "CajalOptimizers", dependencies: ["CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalNN"],
+      name: "CajalOptimizers",
+      dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalEngine", "CajalTensor", "CajalNN"],
       path: "Sources/Optimizers"),
     .target(
       name: "CajalData", dependencies: ["CajalBase", "CajalIR", "CajalTensor", "CajalFormats"], path: "Sources/Data",

@@ -30,6 +30,7 @@ public final class CompiledFunction {
     let device: Device
     let isTraining: Bool
     let autocast: DType?
+    let freezing: Int
   }
 
   private enum Form {
@@ -48,7 +49,8 @@ public final class CompiledFunction {
     else { return body(arguments) }
     let situation = Situation(
       types: arguments.map(\.value.type), devices: arguments.map(\.value.node.device), device: scope.device,
-      isTraining: scope.isTraining, autocast: scope.autocast)
+      isTraining: scope.isTraining, autocast: scope.autocast,
+      freezing: Parameter.freezing.load(ordering: .relaxed))
     var attempts = 0
     if let index = known.firstIndex(where: { $0.situation == situation }) {
       switch known[index].form {

@@ -2,21 +2,21 @@ import CajalBase
 import CajalIR
 import CajalTensor
 
-/// Gradients by parameter. An optimizer's `update` takes them out: they are used once.
+/// Gradients by parameter. They are used once: by an optimizer's `update`, or by what makes other gradients of them.
 public final class Gradients: Sendable {
-  private struct State {
-    var tensors: [ObjectIdentifier: Tensor]
-    var isTaken = false
+  /// What an optimizer takes out of gradients.
+  package struct Content {
+    package var tensors: [(parameter: Parameter, gradient: Tensor)]
+    /// One bool: whether the step is to happen; `nil` for always.
+    package var condition: Tensor?
   }
 
-  private let state: Locked<State>
+  private let state: Locked<Result<Content, TensorError>>
   /// The closure they come from: what it made and is still held runs with the step.
   package let scope: DifferentiationScope
 
-  init(_ tensors: [(Parameter, Tensor)], scope: DifferentiationScope) {
-    state = Locked(
-      State(
-        tensors: Dictionary(tensors.map { (ObjectIdentifier($0.0), $0.1) }, uniquingKeysWith: { first, _ in first })))
+  init(_ content: Result<Content, TensorError>, scope: DifferentiationScope) {
+    state = Locked(content)
     self.scope = scope
   }
 
@@ -25,25 +25,39 @@ public final class Gradients: Sendable {
   /// After an update an error tensor: the step has used them up.
   public subscript(parameter: Parameter) -> Tensor? {
     get {
-      state.withLock { state in
-        if state.isTaken { return Tensor(error: Gradients.taken) }
-        return state.tensors[ObjectIdentifier(parameter)]
+      switch content {
+      case .success(let content): content.tensors.first { $0.parameter === parameter }?.gradient
+      case .failure(let error): Tensor(error: error)
       }
     }
   }
 
-  /// These gradients with each replaced by what `transform` makes of it: clipping, averaging.
-  public func map(_ transform: (Tensor) -> Tensor) {
-    state.withLock { state in state.tensors = state.tensors.mapValues(transform) }
+  /// Takes the gradients out; an error where that was done before.
+  package func take() -> Result<Content, TensorError> {
+    state.withLock { state in
+      defer { state = .failure(Gradients.taken) }
+      return state
+    }
   }
 
-  /// Takes the gradients out; an error where an update did before.
-  package func take() -> Result<[ObjectIdentifier: Tensor], TensorError> {
-    state.withLock { state in
-      if state.isTaken { return .failure(Gradients.taken) }
-      state.isTaken = true
-      defer { state.tensors = [:] }
-      return .success(state.tensors)
+  /// Other gradients made of these, which are used up.
+  func using(_ body: (inout Content) -> Void) -> Gradients {
+    Gradients(
+      take().map { content in
+        var content = content
+        body(&content)
+        return content
+      }, scope: scope)
+  }
+
+  /// The gradients as they are, or why they are none.
+  var content: Result<Content, TensorError> { state.withLock { $0 } }
+
+  /// A number of the gradients, which stay.
+  func read(_ body: ([Tensor]) -> Tensor) -> Tensor {
+    switch content {
+    case .success(let content): body(content.tensors.map(\.gradient))
+    case .failure(let error): Tensor(error: error)
     }
   }
 
@@ -76,6 +90,6 @@ public func valueAndGradient<Other>(of model: some Module, _ body: () throws -> 
       read = parameters.compactMap { parameter in context.name(of: parameter).map { (parameter, $0) } }
       return read.map(\.1)
     })
-  let gradients = zip(read, found).map { ($0.0, $1) }
-  return (value, Gradients(gradients, scope: scope), other)
+  let gradients = zip(read, found).map { (parameter: $0.0, gradient: $1) }
+  return (value, Gradients(.success(.init(tensors: gradients)), scope: scope), other)
 }

@@ -18,7 +18,7 @@ extension Module {
     var found: [(path: ModulePath, parameter: Parameter)] = []
     var seen = Set<ObjectIdentifier>()
     collect(self, path: nil, &found, &seen)
-    for (path, parameter) in found { parameter.path = path }
+    for (path, parameter) in found { parameter.modulePath = path }
     return found.map { ($0.path.description, $0.parameter) }
       .sorted { ParameterKey($0.path) < ParameterKey($1.path) }
   }
@@ -26,7 +26,7 @@ extension Module {
   /// The parameters and buffers, in the order of their paths.
   public var parameters: [Parameter] {
     // Listed with their names at least once, so that they know their paths.
-    if let found = ParameterLayout.parameters(in: self), found.allSatisfy({ $0.path != nil }) { return found }
+    if let found = ParameterLayout.parameters(in: self), found.allSatisfy({ $0.modulePath != nil }) { return found }
     return namedParameters.map(\.parameter)
   }
 

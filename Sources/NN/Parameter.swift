@@ -3,15 +3,17 @@ import CajalEngine
 import CajalIR
 import CajalOperations
 import CajalTensor
+import Synchronization
 
 /// A tensor that learns: the one thing in a model with identity. Copying a module shares its parameters.
 ///
 /// It takes its random stream when it is made, so the same program draws the same weights whatever
 /// runs first. Its shape may be learned at the first use.
 public final class Parameter: Sendable {
-  /// Whether optimizers change it; a buffer is saved with the model but does not learn.
-  public let isTrainable: Bool
+  /// Whether it is saved with the model but never learns, as the statistics that a layer gathers.
+  public let isBuffer: Bool
   public let dtype: DType
+  private let frozen = Atomic(false)
   private let initializer: Initializer
   private let generator: Generator
   private let state: Locked<State>
@@ -24,7 +26,7 @@ public final class Parameter: Sendable {
 
   /// - Parameter shape: `nil` to learn it at the first use.
   public init(_ shape: Shape? = nil, _ initializer: Initializer, dtype: DType = .float32, isTrainable: Bool = true) {
-    self.isTrainable = isTrainable
+    isBuffer = !isTrainable
     self.dtype = dtype
     self.initializer = initializer
     generator = Scope.current.generator.split()
@@ -36,6 +38,22 @@ public final class Parameter: Sendable {
     self.init(value.shape, .zeros, dtype: value.dtype, isTrainable: isTrainable)
     state.withLock { $0.value = value }
   }
+
+  /// Whether optimizers change it now: no buffer, and not frozen.
+  public var isTrainable: Bool { !isBuffer && !isFrozen }
+
+  /// Whether it keeps its value while others learn: a constant to differentiation. May change between any two steps;
+  /// see ``Module/freeze(_:)``.
+  public var isFrozen: Bool {
+    get { frozen.load(ordering: .relaxed) }
+    set {
+      frozen.store(newValue, ordering: .relaxed)
+      Parameter.freezing.wrappingAdd(1, ordering: .relaxed)
+    }
+  }
+
+  /// How often a parameter was frozen or set free: a compiled function is of one such state.
+  static let freezing = Atomic(0)
 
   /// The shape, once known.
   public var shape: Shape? { state.withLock { $0.value?.shape ?? $0.shape } }
@@ -80,10 +98,13 @@ public final class Parameter: Sendable {
   }
 
   /// Where it stands in its model: `layers.0.kernel`. Set when a model's parameters are listed.
-  var path: ModulePath? {
+  package internal(set) var modulePath: ModulePath? {
     get { state.withLock { $0.path } }
     set { state.withLock { $0.path = newValue } }
   }
+
+  /// Where it stands in its model, as ``Module/namedParameters`` says; empty for one that was never listed.
+  public var path: String { modulePath?.description ?? "" }
 
   /// The parameter's own tensor, whatever stands for it in this task.
   package var current: Tensor {
@@ -96,7 +117,7 @@ public final class Parameter: Sendable {
 
   /// Runs `body` with what it records marked as the module's that holds this parameter.
   func inModule(_ body: () -> Tensor) -> Tensor {
-    guard let module = path?.parent else { return body() }
+    guard let module = modulePath?.parent else { return body() }
     return module.run(body)
   }
 }

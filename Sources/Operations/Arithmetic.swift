@@ -178,16 +178,16 @@ extension Value {
   }
 
   // A number in a rule is structure: it becomes a literal of the value's dtype.
-  static func + (a: Value, b: Double) -> Value { a + a.literal(b) }
-  static func - (a: Value, b: Double) -> Value { a - a.literal(b) }
-  static func * (a: Value, b: Double) -> Value { a * a.literal(b) }
-  static func / (a: Value, b: Double) -> Value { a / a.literal(b) }
-  static func + (a: Double, b: Value) -> Value { b.literal(a) + b }
-  static func - (a: Double, b: Value) -> Value { b.literal(a) - b }
-  static func * (a: Double, b: Value) -> Value { b.literal(a) * b }
-  static func / (a: Double, b: Value) -> Value { b.literal(a) / b }
-  static func < (a: Value, b: Double) -> Value { a < a.literal(b) }
-  static func > (a: Value, b: Double) -> Value { a > a.literal(b) }
+  package static func + (a: Value, b: Double) -> Value { a + a.literal(b) }
+  package static func - (a: Value, b: Double) -> Value { a - a.literal(b) }
+  package static func * (a: Value, b: Double) -> Value { a * a.literal(b) }
+  package static func / (a: Value, b: Double) -> Value { a / a.literal(b) }
+  package static func + (a: Double, b: Value) -> Value { b.literal(a) + b }
+  package static func - (a: Double, b: Value) -> Value { b.literal(a) - b }
+  package static func * (a: Double, b: Value) -> Value { b.literal(a) * b }
+  package static func / (a: Double, b: Value) -> Value { b.literal(a) / b }
+  package static func < (a: Value, b: Double) -> Value { a < a.literal(b) }
+  package static func > (a: Value, b: Double) -> Value { a > a.literal(b) }
   static func >= (a: Value, b: Double) -> Value { a >= a.literal(b) }
 
   /// A literal of this value's dtype.

@@ -178,8 +178,7 @@ import Testing
     let optimizer = SGD(learningRate: 0.1)
     let compiled = compile { (x: Tensor) in
       let (loss, gradients) = valueAndGradient(of: model) { model(x).sum() }
-      gradients.map { $0.sum() }
-      optimizer.update(model, gradients)
+      optimizer.update(model, gradients.map { $0.sum() })
       return loss
     }
     let (x, _) = makeBatch()

@@ -60,8 +60,7 @@ import Testing
   @Test func gradientsMayBeTransformedBeforeTheStep() throws {
     layer.kernel.value = Tensor([[0.0], [0.0]])
     let (_, gradients) = valueAndGradient(of: layer) { layer(x).sum() }
-    gradients.map { $0.clamped(to: -1...1) }
-    SGD(learningRate: 1).update(layer, gradients)
+    SGD(learningRate: 1).update(layer, gradients.map { $0.clamped(to: -1...1) })
     #expect(layer.kernel.value.numbers == [-1, -1])
   }
 
@@ -69,8 +68,7 @@ import Testing
     let before = layer.kernel.value.numbers
     for transform in [{ $0.sum() }, { $0.cast(to: .float64) }] as [(Tensor) -> Tensor] {
       let (_, gradients) = valueAndGradient(of: layer) { layer(x).sum() }
-      gradients.map(transform)
-      SGD().update(layer, gradients)
+      SGD().update(layer, gradients.map(transform))
       expectError("parameter's shape and dtype") { _ = try layer.kernel.value.bytes() }
       #expect(layer.kernel.value.numbers == before)
     }
