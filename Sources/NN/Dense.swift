@@ -6,7 +6,7 @@ import CajalTensor
 /// weighted sum, a bias, an activation.
 ///
 /// **Shapes**: `[…, inputs]` to `[…, units]`; kernel `[inputs, units]`, bias `[units]`.
-public struct Dense: Layer {
+public struct Dense: DescribedLayer {
   public let kernel: Parameter
   public let bias: Parameter?
   public let units: Int
@@ -30,5 +30,24 @@ public struct Dense: Layer {
       let sums = input.matmul(kernel.value(shape: [input.shape[-1], units]))
       return activation(bias.map { sums + $0.value } ?? sums)
     }
+  }
+
+  public struct Configuration: Codable, Sendable {
+    let units: Int
+    let inputs: Int?
+    let activation: Activation
+    let usesBias: Bool
+    let dtype: DType
+  }
+  public static var kind: String { "dense" }
+  public var configuration: Configuration {
+    Configuration(
+      units: units, inputs: kernel.shape?[0], activation: activation, usesBias: bias != nil, dtype: kernel.dtype)
+  }
+  public init(configuration: Configuration) throws {
+    self.init(
+      try Architecture.extent(configuration.units, "units of dense"),
+      inputs: try Architecture.extent(configuration.inputs, "inputs of dense"), activation: configuration.activation,
+      usesBias: configuration.usesBias, dtype: configuration.dtype)
   }
 }

@@ -111,5 +111,13 @@ extension Gradients.Content {
       }
     }
     if let flag = other.condition { require(flag) }
+    for effect in other.effects {
+      // The later one began with what the earlier one left.
+      if let index = effects.firstIndex(where: { $0.parameter === effect.parameter }) {
+        effects[index] = Effect(parameter: effect.parameter, old: effects[index].old, new: effect.new)
+      } else {
+        effects.append(effect)
+      }
+    }
   }
 }

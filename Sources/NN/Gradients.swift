@@ -9,6 +9,8 @@ public final class Gradients: Sendable {
     package var tensors: [(parameter: Parameter, gradient: Tensor)]
     /// One bool: whether the step is to happen; `nil` for always.
     package var condition: Tensor?
+    /// What the closure did to buffers.
+    package var effects: [Effect] = []
   }
 
   private let state: Locked<Result<Content, TensorError>>
@@ -91,5 +93,5 @@ public func valueAndGradient<Other>(of model: some Module, _ body: () throws -> 
       return read.map(\.1)
     })
   let gradients = zip(read, found).map { (parameter: $0.0, gradient: $1) }
-  return (value, Gradients(.success(.init(tensors: gradients)), scope: scope), other)
+  return (value, Gradients(.success(.init(tensors: gradients, effects: context.commit())), scope: scope), other)
 }

@@ -8,12 +8,19 @@ import CajalTensor
 extension Module {
   /// Writes all parameters and buffers: whole or not at all, an existing file stays until then.
   ///
+  /// A model that can be described (see ``Architecture``) has its description in the metadata as well, so that
+  /// ``DescribedLayer/load(_:)`` needs nothing but the file.
+  ///
   /// - Throws: ``TensorError`` for a parameter that cannot be read, a file error otherwise.
   public func save(_ path: String, metadata: [String: String] = [:]) throws {
     let tensors = try namedParameters.map { name, parameter in
       let value = parameter.stored()
       return SafetensorsWriter.Tensor(
         name: name, dtype: value.dtype.safetensorsName, shape: value.shape.array, bytes: try value.bytes())
+    }
+    var metadata = metadata
+    if let layer = self as? any DescribedLayer, metadata[Architecture.metadataKey] == nil {
+      metadata[Architecture.metadataKey] = try? Architecture.text(of: layer)
     }
     try SafetensorsWriter.write(tensors, metadata: metadata, to: path)
   }
@@ -59,6 +66,43 @@ extension Module {
     }
     let value = try file.bytes(of: entry).withUnsafeBytes { Tensor(bytes: $0, shape: shape, dtype: dtype) }
     return value.cast(to: parameter.dtype)
+  }
+}
+
+extension Architecture {
+  /// The model that a file holds, whatever kind of layer it is.
+  ///
+  /// - Throws: ``FormatError`` where the file has no description, or one of something else than it holds.
+  public static func load(_ path: String) throws -> any DescribedLayer {
+    let model = try make(file: SafetensorsFile.read(path))
+    try model.load(path)
+    return model
+  }
+
+  private static func make(file: SafetensorsFile) throws -> any DescribedLayer {
+    guard let text = file.metadata[metadataKey] else {
+      throw FormatError(
+        path: file.path, problem: "it holds weights, but not what model they belong to",
+        remedy: "Build the model in your program and call `model.load`")
+    }
+    do { return try make(text) } catch let error as ArchitectureError {
+      throw FormatError(path: file.path, problem: error.problem, remedy: error.remedy)
+    }
+  }
+}
+
+extension DescribedLayer {
+  /// The model that ``Module/save(_:metadata:)`` wrote: made again, with its weights.
+  ///
+  /// ```swift
+  /// let model = try Sequential.load("digits.safetensors")
+  /// ```
+  public static func load(_ path: String) throws -> Self {
+    let model = try Architecture.load(path)
+    if let model = model as? Self { return model }
+    throw FormatError(
+      path: path, problem: "it holds a \(type(of: model)), not a \(Self.self)",
+      remedy: "Use \(type(of: model)).load, or Architecture.load for any model")
   }
 }
 

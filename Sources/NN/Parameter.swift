@@ -91,7 +91,12 @@ public final class Parameter: Sendable {
       // Its own stream, outside whatever is being differentiated.
       let scope = Scope.current.with(
         generator: Generator(key: generator.key), differentiation: .some(nil), position: .some(nil))
-      let value = Capture.suspended { scope.run { initializer.make(shape, dtype) } }
+      let value = Capture.suspended {
+        let first = scope.run { initializer.make(shape, dtype) }
+        // A buffer's is there before the steps that may fall back to it.
+        if !isTrainable { _ = try? first.evaluated() }
+        return first
+      }
       state.value = value
       return value
     }
@@ -117,8 +122,23 @@ public final class Parameter: Sendable {
 
   /// Runs `body` with what it records marked as the module's that holds this parameter.
   func inModule(_ body: () -> Tensor) -> Tensor {
-    guard let module = modulePath?.parent else { return body() }
-    return module.run(body)
+    guard let modulePath else { return body() }
+    let output = modulePath.parent.map { $0.run(body) } ?? body()
+    ShapeNotes.current?.note(output, modulePath.parent)
+    return output
+  }
+
+  /// Gives a buffer another value as an effect of what is being recorded: in a closure that is differentiated it is
+  /// part of the step that follows, and a step that fails takes it back. A later reader in the closure finds it.
+  func moves(to new: Tensor) {
+    // Not where it is no value of the buffer's: an error, or one position's of a scan.
+    guard new.error == nil, new.value.node.trace == nil else { return }
+    let new = new.stoppingGradient().cast(to: dtype)
+    guard let context = ParameterContext.current else {
+      value = new
+      return
+    }
+    context.write(new, to: self)
   }
 }
 
@@ -135,17 +155,54 @@ final class ParameterContext: Sendable {
   private let names: Locked<[ObjectIdentifier: Tensor]>
   /// The parameters that get a name when they are first read.
   private let watched: Set<ObjectIdentifier>
+  /// Whether it is a closure being differentiated.
+  private let isDifferentiating: Bool
+  /// Buffers that got another value.
+  private let written = Locked<[Parameter]>([])
 
   init(watching parameters: [Parameter]) {
     parent = ParameterContext.current
     names = Locked([:])
     watched = Set(parameters.map { ObjectIdentifier($0) })
+    isDifferentiating = true
   }
 
   init(values: [(Parameter, Tensor)]) {
     parent = ParameterContext.current
     names = Locked(Dictionary(values.map { (ObjectIdentifier($0.0), $0.1) }, uniquingKeysWith: { _, last in last }))
     watched = []
+    isDifferentiating = false
+  }
+
+  /// Gives `parameter` another value here, and outside once the closure being differentiated ends; what stands
+  /// for a parameter goes when its closure does.
+  func write(_ value: Tensor, to parameter: Parameter) {
+    let isKnown = names.withLock { names in
+      let isKnown = names[ObjectIdentifier(parameter)] != nil
+      if isDifferentiating || isKnown { names[ObjectIdentifier(parameter)] = value }
+      return isKnown
+    }
+    if isDifferentiating {
+      if !isKnown { written.withLock { $0.append(parameter) } }
+    } else if !isKnown {
+      parent.map { $0.write(value, to: parameter) } ?? { parameter.value = value }()
+    }
+  }
+
+  /// Hands what was written on, at the closure's end.
+  func commit() -> [Effect] {
+    written.withLock { written in
+      written.compactMap { parameter in
+        guard let new = name(of: parameter) else { return nil }
+        if let parent {
+          parent.write(new, to: parameter)
+          return nil
+        }
+        let old = parameter.stored()
+        parameter.current = new
+        return Effect(parameter: parameter, old: old, new: new)
+      }
+    }
   }
 
   func value(of parameter: Parameter) -> Tensor {
@@ -164,6 +221,13 @@ final class ParameterContext: Sendable {
 
   /// The name of a parameter, if it was read.
   func name(of parameter: Parameter) -> Tensor? { names.withLock { $0[ObjectIdentifier(parameter)] } }
+}
+
+/// A buffer's change while a closure was differentiated: part of the step that its gradients make.
+package struct Effect: Sendable {
+  package let parameter: Parameter
+  package let old: Tensor
+  package let new: Tensor
 }
 
 /// Runs `body` with other tensors in the place of parameters: targets, moving averages, ensembles.

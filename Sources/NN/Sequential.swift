@@ -3,7 +3,7 @@ import CajalIR
 import CajalTensor
 
 /// Layers, one behind the other.
-public struct Sequential: Layer {
+public struct Sequential: DescribedLayer {
   public let layers: [any Layer]
   private let names: [String]
 
@@ -16,9 +16,21 @@ public struct Sequential: Layer {
 
   public func callAsFunction(_ input: Tensor) -> Tensor {
     let path = Recording.path
-    return zip(layers, names).reduce(input) { value, layer in
-      ModulePath(layer.1, in: path).run { layer.0(value) }
-    }
+    return zip(layers, names).reduce(input) { value, layer in layer.0.run(as: layer.1, in: path, on: value) }
+  }
+
+  public static var kind: String { "sequential" }
+  public var configuration: [LayerDescription] { layers.map { LayerDescription($0) } }
+  public init(configuration: [LayerDescription]) { self.init(configuration.map(\.layer)) }
+}
+
+extension Layer {
+  /// Runs this layer as the part `name` of the module `parent`.
+  func run(as name: String, in parent: ModulePath?, on input: Tensor) -> Tensor {
+    let path = ModulePath(name, in: parent)
+    let output = path.run { self(input) }
+    ShapeNotes.current?.note(output, path)
+    return output
   }
 }
 
@@ -32,12 +44,4 @@ public enum LayerBuilder {
   public static func buildEither(first: [any Layer]) -> [any Layer] { first }
   public static func buildEither(second: [any Layer]) -> [any Layer] { second }
   public static func buildArray(_ parts: [[any Layer]]) -> [any Layer] { parts.flatMap { $0 } }
-}
-
-/// All axes but the first as one.
-///
-/// **Shapes**: `[N, …]` to `[N, count]`.
-public struct Flatten: Layer {
-  public init() {}
-  public func callAsFunction(_ input: Tensor) -> Tensor { input.flattened(from: 1) }
 }

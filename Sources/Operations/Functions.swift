@@ -164,4 +164,31 @@ extension Value {
   public func softShrink(lambda: Value) -> Value {
     .select(self > lambda, self - lambda, .select(self < -lambda, self + lambda, zerosLike))
   }
+  /// x beyond ±λ, 0 between.
+  public func hardShrink(lambda: Value) -> Value { .select(abs() > lambda, self, zerosLike) }
+  /// 1 above the threshold, 0 elsewhere; no gradient.
+  public func step(threshold: Value) -> Value { (self > threshold).cast(to: dtype) }
+
+  /// The first half along `axis` times the sigmoid of the second: Dauphin et al. 2017.
+  public func glu(axis: Int) -> Value {
+    let extent = shape[axis]
+    guard extent % 2 == 0 else {
+      return errorValue(
+        "glu", [self],
+        .shape("axis \(axis) of \(shape) has no two halves", remedy: "Give it an even number of elements"))
+    }
+    let halves = split([extent / 2, extent / 2], axis: axis)
+    return halves[0] * halves[1].sigmoid()
+  }
+
+  /// The greatest of each `pieces` neighbours along the last axis: Goodfellow et al. 2013.
+  public func maxout(pieces: Int) -> Value {
+    guard rank > 0, pieces > 0, shape[-1] % pieces == 0 else {
+      return errorValue(
+        "maxout", [self],
+        .shape(
+          "the last axis of \(shape) has no groups of \(pieces)", remedy: "Give it a multiple of as many elements"))
+    }
+    return reshaped(to: shape.prefix(rank - 1) + [shape[-1] / pieces, pieces]).max([-1])
+  }
 }

@@ -69,21 +69,26 @@ package final class OptimizerState: Sendable {
     state.withLock { state in
       // Everything that building the step held is gone when it starts: gradients that only the step
       // needs are not kept, and old values that nobody holds are written over.
-      switch build(&state, parameters, gradients, optimizer) {
-      case .failure(let refusal): refuse(refusal, parameters)
+      var effects: [Effect] = []
+      switch build(&state, parameters, gradients, optimizer, &effects) {
+      case .failure(let refusal):
+        for effect in effects { effect.parameter.current = effect.old }
+        refuse(refusal, parameters)
       case .success(let changes): Engine.shared.step(changes, with: gradients.scope)
       }
     }
   }
 
   private func build(
-    _ state: inout State, _ parameters: [Parameter], _ gradients: Gradients, _ optimizer: some RuleOptimizer
+    _ state: inout State, _ parameters: [Parameter], _ gradients: Gradients, _ optimizer: some RuleOptimizer,
+    _ effects: inout [Effect]
   ) -> Result<[Fallback], Refusal> {
     let taken: Gradients.Content
     switch gradients.take() {
     case .success(let content): taken = content
     case .failure(let error): return .failure(Refusal(box: DeferredError(error)))
     }
+    effects = taken.effects
     if let condition = taken.condition, let refusal = Refusal(condition) { return .failure(refusal) }
     let found = Dictionary(
       taken.tensors.map { (ObjectIdentifier($0.parameter), $0.gradient) }, uniquingKeysWith: { first, _ in first })
@@ -110,6 +115,7 @@ package final class OptimizerState: Sendable {
       state.entries[ObjectIdentifier(entry.owner)] = entry
     }
     for (slot, new) in zip(state.counters, counters) { slot.tensor = new }
+    for effect in effects { step.change(effect) }
     return .success(step.changes)
   }
 
@@ -129,6 +135,14 @@ package final class OptimizerState: Sendable {
       let news = Tensor.results(after)
       for (new, old) in zip(news, before) { changes.append(Fallback(new: new.value, old: old)) }
       return news
+    }
+
+    /// A buffer has changed already. What it was can only come back if it is there.
+    mutating func change(_ effect: Effect) {
+      let isStored = effect.old.value.node.status == .ready
+      let known = changes
+      for new in change([effect.old], { _ in [effect.new.value] }) { effect.parameter.current = new }
+      if !isStored { changes = known }
     }
   }
 

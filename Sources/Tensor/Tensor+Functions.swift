@@ -65,6 +65,17 @@ extension Tensor {
   public func hardSwish() -> Tensor { map { $0.floating.hardSwish() } }
   public func tanhShrink() -> Tensor { map { $0.floating.tanhShrink() } }
   public func softShrink(lambda: Double = 0.5) -> Tensor { map(data(lambda)) { $0.floating.softShrink(lambda: $1) } }
+  public func hardShrink(lambda: Double = 0.5) -> Tensor { map(data(lambda)) { $0.floating.hardShrink(lambda: $1) } }
+  /// 1 above `threshold`, 0 elsewhere, in this dtype. Has no gradient.
+  public func step(threshold: Double = 0) -> Tensor { map(data(threshold)) { $0.floating.step(threshold: $1) } }
+  /// The first half along `axis` times the sigmoid of the second: Dauphin et al. 2017.
+  ///
+  /// **Shapes**: `[…, 2C]` to `[…, C]`.
+  public func glu(axis: Int = -1) -> Tensor { map { $0.floating.glu(axis: axis) } }
+  /// The greatest of each `pieces` neighbours along the last axis. Ties share the gradient.
+  ///
+  /// **Shapes**: `[…, C · pieces]` to `[…, C]`.
+  public func maxout(pieces: Int) -> Tensor { map { $0.maxout(pieces: pieces) } }
 
   /// eˣ / Σ eˣ along `axis`.
   public func softmax(axis: Int = -1) -> Tensor { map { $0.softmax(axis) } }

@@ -22,6 +22,16 @@ extension Tensor {
     return mean == 0 && standardDeviation == 1 ? draw : draw * standardDeviation + mean
   }
 
+  /// Normal of `mean` and `standardDeviation`, drawn again beyond two standard deviations; what is left has 0.88 of
+  /// that standard deviation.
+  public static func truncatedNormal(
+    _ shape: Shape, mean: Double = 0, standardDeviation: Double = 1, dtype: DType = .float32,
+    generator: Generator? = nil
+  ) -> Tensor {
+    let draw = Tensor(.truncatedNormal(shape, dtype, from: generator))
+    return mean == 0 && standardDeviation == 1 ? draw : draw * standardDeviation + mean
+  }
+
   /// True with `probability`.
   public static func bernoulli(_ shape: Shape, probability: Double = 0.5, generator: Generator? = nil) -> Tensor {
     Tensor(.bernoulli(scalarValue(.float(probability), .float32), shape, from: generator))

@@ -51,6 +51,11 @@ extension Samples {
       composite("softShrink", [Operand([2, 3], .float64, .list([-2, -0.2, 0.3, 1.8]))], close) {
         $0[0].softShrink(lambda: .constant(.float(0.5), $0[0].dtype))
       },
+      composite("hardShrink", [Operand([2, 3], .float64, .list([-2, -0.2, 0.3, 1.8]))], .exact) {
+        $0[0].hardShrink(lambda: .constant(.float(0.5), $0[0].dtype))
+      },
+      composite("glu", [matrix], close) { $0[0].glu(axis: -1) },
+      composite("maxout", [away], .exact) { $0[0].maxout(pieces: 2) },
       composite("stack", [matrix, matrix], .exact, differentiates: [0, 1]) { .stacked($0, axis: 1) },
       composite("take", [matrix, Operand([2], .int32, .uniform(-4...3))], .exact) { $0[0].take($0[1], axis: -1) },
     ].flatMap { $0 }
@@ -60,6 +65,9 @@ extension Samples {
         [.arange(start: $0[0], step: $0[1], count: 9)]
       },
       Sample("composite", "eye", []) { _ in [.eye(3, 4, offset: 1, .float32), .eye(2, 2, offset: 0, .bool)] },
+      Sample("composite", "step", [Operand([3, 4], .float32)]) {
+        [$0[0].step(threshold: .constant(.float(0.5), .float32))]
+      },
       Sample("composite", "any and all", [Operand([3, 4], .int8, .list([0, 0, 0, 0, 1, 0, 2, 3]))]) {
         [$0[0].any([1]), $0[0].all([0]), $0[0].all()]
       },
