@@ -50,36 +50,7 @@ public enum Gzip {
     guard 0...9 ~= level else {
       throw FormatError(path: path, problem: "there is no compression level \(level)", remedy: "Choose from 0 to 9")
     }
-    let zlib = try Zlib.load(for: path)
-    let stream = UnsafeMutablePointer<ZlibStream>.allocate(capacity: 1)
-    stream.initialize(to: ZlibStream())
-    defer { stream.deallocate() }
-    // zlib.h's defaults: memory level 8, strategy 0.
-    let code = zlib.deflateInit(
-      stream, Int32(level), Zlib.deflated, Zlib.windowBits, 8, 0, Zlib.version, Int32(MemoryLayout<ZlibStream>.size))
-    guard code == Zlib.ok else { throw GzipStream.cannotStart(path, code) }
-    defer { _ = zlib.deflateEnd(stream) }
-
-    var result: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: GzipStream.chunk)
-    bytes.withUnsafeBufferPointer { input in
-      var position = 0
-      var code = Zlib.ok
-      while code != Zlib.streamEnd {
-        let count = min(input.count - position, 1 << 30)  // avail_in has 32 bits
-        stream.pointee.nextIn = input.baseAddress.map { $0 + position }
-        stream.pointee.availableIn = CUnsignedInt(count)
-        let produced = chunk.withUnsafeMutableBufferPointer { output in
-          stream.pointee.nextOut = output.baseAddress
-          stream.pointee.availableOut = CUnsignedInt(output.count)
-          code = zlib.deflate(stream, position + count == input.count ? Zlib.finish : Zlib.noFlush)
-          return output.count - Int(stream.pointee.availableOut)
-        }
-        position += count - Int(stream.pointee.availableIn)
-        result += chunk[..<produced]
-      }
-    }
-    return result
+    return try Zlib.load(for: path).deflated(bytes, level: level, windowBits: Zlib.windowBits, path: path)
   }
 }
 

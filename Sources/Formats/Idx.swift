@@ -154,7 +154,12 @@ private struct Reading {
 
 /// Turns big-endian elements into this machine's.
 private func makeHostOrder(_ bytes: inout [UInt8], elementSize: Int) {
-  guard elementSize > 1, UInt16(bigEndian: 1) != 1 else { return }
+  if UInt16(bigEndian: 1) != 1 { swapBytes(&bytes, elementSize: elementSize) }
+}
+
+/// Turns elements of one byte order into those of the other.
+func swapBytes(_ bytes: inout [UInt8], elementSize: Int) {
+  guard elementSize > 1 else { return }
   bytes.withUnsafeMutableBufferPointer { bytes in
     for start in stride(from: 0, to: bytes.count, by: elementSize) {
       for offset in 0..<elementSize / 2 { bytes.swapAt(start + offset, start + elementSize - 1 - offset) }

@@ -85,6 +85,51 @@ struct JSONReader {
     }
   }
 
+  /// Reads a number, a string, true, false or null.
+  mutating func scalar() throws -> JSONScalar {
+    skipSpace()
+    guard position < bytes.count else { throw Problem(offset: position, text: "a value is expected") }
+    switch bytes[position] {
+    case UInt8(ascii: "\""): return .string(try string())
+    case UInt8(ascii: "t"): return try word("true", .bool(true))
+    case UInt8(ascii: "f"): return try word("false", .bool(false))
+    case UInt8(ascii: "n"): return try word("null", .null)
+    case UInt8(ascii: "{"), UInt8(ascii: "["):
+      throw Problem(offset: position, text: "a value is nested where a number, a string, true, false or null may stand")
+    default: return .number(try number())
+    }
+  }
+
+  /// Reads a finite number.
+  mutating func number() throws -> Double {
+    skipSpace()
+    let start = position
+    let end = bytes[start...].firstIndex { !Self.numberBytes.contains($0) } ?? bytes.count
+    // JSON allows neither a plus, nor zeros before other digits, nor a point without digits on both sides.
+    let text = bytes[start..<end]
+    let digits = text.first == UInt8(ascii: "-") ? text.dropFirst() : text
+    let isPadded =
+      digits.count > 1 && digits.first == UInt8(ascii: "0") && digits.dropFirst().first.map(isDigit) == true
+    let point = digits.firstIndex(of: UInt8(ascii: "."))
+    let isBare = point.map { $0 + 1 == end || !isDigit(bytes[$0 + 1]) } ?? false
+    guard let first = digits.first, isDigit(first), !isPadded, !isBare,
+      let value = text.withUnsafeBufferPointer({ FieldParser.number($0) })
+    else { throw Problem(offset: start, text: "a number is expected") }
+    position = end
+    return value
+  }
+
+  private static let numberBytes = Set("0123456789+-.eE".utf8)
+  private func isDigit(_ byte: UInt8) -> Bool { 48...57 ~= byte }
+
+  private mutating func word(_ word: String, _ value: JSONScalar) throws -> JSONScalar {
+    guard bytes[position...].starts(with: word.utf8) else {
+      throw Problem(offset: position, text: "a value is expected")
+    }
+    position += word.utf8.count
+    return value
+  }
+
   /// Throws unless nothing but space is left.
   mutating func end() throws {
     skipSpace()

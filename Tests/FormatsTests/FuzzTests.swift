@@ -67,6 +67,39 @@ import Testing
     }
   }
 
+  @Test func changedCSVIsRefusedOrEven() throws {
+    let text = "age,name\n31,\"Ada, \"\"Countess\"\"\"\n4.5e1,Jos\u{e9}\n?,x\n"
+    try fuzz(Array(text.utf8), seed: 8) { path in
+      let file = try CSVReader(path)
+      while let row = try file.next() { #expect(row.fields.count == file.columns) }
+    }
+  }
+
+  @Test func changedJSONLinesAreReadOrRefused() throws {
+    let text = "{\"a\":1.5e3,\"b\":\"x\\u00e9\"}\n{\"a\":null,\"c\":true}\n"
+    try fuzz(Array(text.utf8), seed: 9) { path in
+      let file = try JSONLinesReader(path)
+      while try file.next() != nil {}
+    }
+  }
+
+  @Test func changedNumPyFilesAreRefusedOrConsistent() throws {
+    let array = NumPyArray(shape: [2, 3], dtype: .int16, bytes: Array(0..<12))
+    try withTemporaryFolder { folder in
+      try NumPyFile.write(array, to: folder + "/a.npy")
+      try fuzz(try contents(of: folder + "/a.npy"), seed: 10) { path in
+        let array = try NumPyFile.read(path)
+        #expect(array.shape.reduce(array.dtype.byteCount, *) == array.bytes.count)
+      }
+      for compressed in [false, true] {
+        try NumPyArchive.write(["a": array, "b": array], to: folder + "/a.npz", compressed: compressed)
+        try fuzz(try contents(of: folder + "/a.npz"), seed: 11) { path in
+          for (_, read) in try NumPyArchive.read(path) where read.shape == array.shape { #expect(read == array) }
+        }
+      }
+    }
+  }
+
   @Test func noiseIsRefused() throws {
     var generator = SplitMix64(state: 7)
     for _ in 0..<rounds / 10 {
