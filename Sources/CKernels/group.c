@@ -126,6 +126,25 @@ static void prefetch_next(const tile_state *state, int64_t step) {
   }
 }
 
+// Part of a register: where it is one value, or stands in memory for a block alone, there is no other.
+static void *part(const tile_state *state, uint16_t reg, int64_t first) {
+  const planned_register *planned = &state->plan->registers[reg];
+  return (char *)state->registers[reg] + (planned->uniform || planned->passed ? 0 : first * 4);
+}
+
+// Steps as links of a chain, and what is less than a block as steps.
+static void run_chain(const tile_state *state, const planned_step *steps) {
+  const int64_t count = state->rows * state->columns, block = state->level->link_block, whole = count / block * block;
+  const cj_chain chain = {state->plan->links + steps->links, whole};
+  if (whole > 0) state->level->run_chain(&chain, state->registers);
+  if (whole == count) return;
+  for (int64_t at = whole; at < count; at += CJ_UNIFORM_BYTES / 4)
+    for (const planned_step *step = steps; step < steps + steps->chained; step++)
+      if (!step->constant)
+        step->op(cj_min64(count - at, CJ_UNIFORM_BYTES / 4), part(state, step->dst, at), part(state, step->a, at),
+                 part(state, step->b, at), part(state, step->c, at), step->masks);
+}
+
 static void run_tile(tile_state *state) {
   const group_plan *plan = state->plan;
   const cj_group *group = plan->group;
@@ -141,7 +160,12 @@ static void run_tile(tile_state *state) {
   for (int i = 0; i < plan->step_count; i++) {
     if (plan->steps[i].constant) continue;
     if (plan->prefetches && plan->steps[i].passes) prefetch_next(state, active++);
-    run_step(state, &plan->steps[i]);
+    if (plan->steps[i].chained == 0) {
+      run_step(state, &plan->steps[i]);
+      continue;
+    }
+    run_chain(state, &plan->steps[i]);
+    i += plan->steps[i].chained - 1;
   }
   for (int i = 0; i < group->store_count; i++) cj_store_operand(state, i);
 }
@@ -293,7 +317,7 @@ static void start_task(tile_state *state, const group_plan *plan, int64_t fold_d
   for (int i = 0; i < group->register_count; i++) {
     const planned_register *reg = &plan->registers[i];
     const int64_t slot = cj_max64(0, reg->slot);
-    state->registers[i] = reg->uniform             ? scratch + at.uniform_at + slot * CJ_UNIFORM_BYTES
+    state->registers[i] = reg->uniform || reg->passed ? scratch + at.uniform_at + slot * CJ_UNIFORM_BYTES
                           : reg->extent == CJ_ROW  ? scratch + at.rows_at + slot * at.row_slot
                                                    : scratch + slot * at.slot;
   }

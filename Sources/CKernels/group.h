@@ -44,6 +44,8 @@ typedef struct {
   int64_t masks[3];
   int64_t uniform_count;  // elements where all registers are uniform: what the widest holds
   int64_t first;  // of a single step that compares: the number of column 0
+  int32_t chained;  // steps of the chain that begins here; 0: none does
+  int32_t links;    // its first link
 } planned_step;
 
 typedef struct {
@@ -58,6 +60,7 @@ typedef struct {
   bool narrow;     // a single value that scalar steps alone read: not repeated over a vector
   bool unmade;     // a product that the sum or the fold over it makes by itself
   bool stored;     // some store or fold takes it
+  bool passed;     // to the next step in vector registers; in memory only for what is less than a block
   uint16_t rest;   // that value's register, where it is not zero
   int32_t product;  // the multiplication of which the register, a sum, is the only reader; -1: none
   int32_t slot;    // among those of its kind; -1: the register is memory
@@ -79,7 +82,8 @@ typedef struct {
   planned_register *registers;
   planned_step *steps;
   planned_fold *folds;
-  int32_t step_count, slot_count;
+  cj_link *links;
+  int32_t step_count, link_count, slot_count;
   int32_t row_slots, uniform_slots;
   int64_t slot_bytes;                     // of an element
   int64_t row_count, column_count;        // of the iteration space
@@ -112,6 +116,12 @@ void cj_find_lives(group_plan *plan);
 void cj_assign_slots(group_plan *plan, int32_t *free_slots);
 // then the steps.
 void cj_plan_steps(group_plan *plan);
+int cj_operand_count(uint8_t op);
+// Whether an instruction is a step of its own.
+bool cj_is_step(const group_plan *plan, const cj_instruction *instruction);
+// In group_chains.c, which registers pass from step to step, before slots are assigned; and links, behind the steps.
+void cj_find_chains(group_plan *plan);
+void cj_link_steps(group_plan *plan);
 
 // The bytes of an operand, from its slot's base: first element, lowest, end.
 typedef struct {

@@ -5,7 +5,7 @@
 
 static bool is_comparison(uint8_t op) { return op >= CJ_EQUAL && op <= CJ_GREATER_EQUAL; }
 
-static int operand_count(uint8_t op) {
+int cj_operand_count(uint8_t op) {
   switch (op) {
     case CJ_CONSTANT: return 0;
     case CJ_MULTIPLY_ADD:
@@ -90,7 +90,7 @@ void cj_find_lives(group_plan *plan) {
     dst->last_use = i;
     dst->permanent = instruction->op == CJ_CONSTANT;
     const uint16_t operands[3] = {instruction->a, instruction->b, instruction->c};
-    for (int j = 0; j < operand_count(instruction->op); j++) {
+    for (int j = 0; j < cj_operand_count(instruction->op); j++) {
       plan->registers[operands[j]].last_use = i;
       plan->registers[operands[j]].uses++;
     }
@@ -161,7 +161,7 @@ static void find_uniform(group_plan *plan) {
     }
     const uint16_t operands[3] = {instruction->a, instruction->b, instruction->c};
     bool uniform = true, constant = true;
-    for (int j = 0; j < operand_count(instruction->op); j++) {
+    for (int j = 0; j < cj_operand_count(instruction->op); j++) {
       uniform = uniform && plan->registers[operands[j]].uniform;
       constant = constant && plan->registers[operands[j]].constant;
     }
@@ -178,6 +178,11 @@ static void find_uniform(group_plan *plan) {
 static bool is_name(const group_plan *plan, const cj_instruction *instruction) {
   return instruction->op == CJ_BROADCAST && plan->registers[instruction->a].uniform &&
          plan->registers[instruction->dst].uniform;
+}
+
+bool cj_is_step(const group_plan *plan, const cj_instruction *instruction) {
+  const planned_register *dst = &plan->registers[instruction->dst];
+  return instruction->op != CJ_CONSTANT && !dst->unmade && !is_name(plan, instruction);
 }
 
 // ---------------------------------------------------------------- slots
@@ -197,13 +202,14 @@ static void release_slot(slot_pool *pool, planned_register *reg) {
   reg->permanent = true;  // released once
 }
 
-// Single values and row registers are small: each has a slot of its own.
+// Single values, passed ones and row registers are small: each has a slot of its own.
 static void assign_small_slots(group_plan *plan) {
   plan->row_slots = plan->uniform_slots = 0;
   for (int i = 0; i < plan->group->register_count; i++) {
     planned_register *reg = &plan->registers[i];
-    if (reg->slot != SLOT_UNSET || !(reg->uniform || reg->extent == CJ_ROW)) continue;
-    reg->slot = reg->uniform ? plan->uniform_slots++ : plan->row_slots++;
+    const bool one = reg->uniform || reg->passed;
+    if (reg->slot != SLOT_UNSET || !(one || reg->extent == CJ_ROW)) continue;
+    reg->slot = one ? plan->uniform_slots++ : plan->row_slots++;
     reg->permanent = true;
   }
   for (int i = 0; i < plan->group->instruction_count; i++)
@@ -217,6 +223,7 @@ void cj_assign_slots(group_plan *plan, int32_t *free_slots) {
   const cj_group *group = plan->group;
   slot_pool pool = {.free_slots = free_slots};
   find_uniform(plan);
+  cj_find_chains(plan);
   assign_small_slots(plan);
   for (int i = 0; i < group->load_count; i++) {
     planned_register *reg = &plan->registers[group->loads[i].reg];
@@ -229,10 +236,10 @@ void cj_assign_slots(group_plan *plan, int32_t *free_slots) {
   for (int i = 0; i < group->instruction_count; i++) {
     const cj_instruction *instruction = &group->instructions[i];
     planned_register *dst = &plan->registers[instruction->dst];
-    if (dst->unmade || (dst->permanent && dst->extent == CJ_FULL && !dst->uniform)) continue;
+    if (dst->unmade || (dst->permanent && dst->extent == CJ_FULL && !dst->uniform && !dst->passed)) continue;
     const cj_instruction *reads = multiplies(plan, dst) ? &group->instructions[dst->product] : instruction;
     const uint16_t operands[3] = {reads->a, reads->b, reads->c};
-    const int count = operand_count(reads->op);
+    const int count = cj_operand_count(reads->op);
     for (int pass = 0; pass < 2; pass++) {
       for (int j = 0; j < count; j++) {
         planned_register *operand = &plan->registers[operands[j]];
@@ -276,11 +283,11 @@ void cj_plan_steps(group_plan *plan) {
   for (int i = 0; i < group->instruction_count; i++) {
     const cj_instruction *instruction = &group->instructions[i];
     const planned_register *to = &plan->registers[instruction->dst];
-    if (instruction->op == CJ_CONSTANT || to->unmade || is_name(plan, instruction)) continue;
+    if (!cj_is_step(plan, instruction)) continue;
     planned_step *step = &plan->steps[plan->step_count++];
     const bool products = multiplies(plan, to);
     const cj_instruction *reads = products ? &group->instructions[to->product] : instruction;
-    const int count = operand_count(reads->op);
+    const int count = cj_operand_count(reads->op);
     *step = (planned_step){.opcode = instruction->op,
                            .aux = instruction->aux,
                            .constant = to->constant,
@@ -312,4 +319,5 @@ void cj_plan_steps(group_plan *plan) {
     step->passes = !step->single && !step->constant && !step->spreads && !longest->uniform &&
                    longest->extent == CJ_FULL;
   }
+  cj_link_steps(plan);
 }

@@ -17,6 +17,20 @@ enum { CJ_TYPE_COUNT = 5, CJ_DTYPE_COUNT = 10 };
 typedef void (*cj_tile_op)(int64_t n, void *dst, const void *a, const void *b, const void *c,
                            const int64_t *masks);
 enum { CJ_UNIFORM_BYTES = 128, CJ_LINE_BYTES = 64 };
+// A link of a chain of float32 instructions, whose results pass from one to the next in registers. Operands and
+// dst are numbers of registers, with masks as above.
+typedef struct {
+  uint16_t code, dst, operands[3];
+  int64_t masks[3];
+} cj_link;
+// An instruction's code: by which operands are the result of the link before, 1 for a, 2 for b, 4 for c.
+#define CJ_LINK(op, passed) ((op) * 8 + (passed))
+// Behind the last instruction: its result goes to memory, or past the caches, and the next block begins.
+enum { CJ_LINK_STORE = CJ_LINK(CJ_OPCODE_COUNT, 0), CJ_LINK_STREAM };
+typedef struct {
+  const cj_link *links;
+  int64_t count;  // elements, a multiple of the level's link_block
+} cj_chain;
 // dst[i] = converted src[i].
 typedef void (*cj_tile_convert)(int64_t n, void *dst, const void *src);
 
@@ -40,6 +54,8 @@ typedef struct cj_level {
   const char *name;
   cj_tile_op ops[CJ_OPCODE_COUNT][CJ_TYPE_COUNT];
   cj_tile_op streamed[CJ_OPCODE_COUNT];  // of float32, past the caches: dst aligned to CJ_LINE_BYTES; may be NULL
+  int64_t link_block;                                // elements of a block
+  void (*run_chain)(const cj_chain *chain, void *const *registers);
   cj_tile_convert cast[CJ_TYPE_COUNT][CJ_TYPE_COUNT];  // [from][to]
   cj_tile_convert load[CJ_DTYPE_COUNT];   // memory to compute type
   cj_tile_convert store[CJ_DTYPE_COUNT];  // compute type to memory

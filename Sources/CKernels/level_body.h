@@ -15,6 +15,7 @@
 #include "level_random.h"
 #include "level_search.h"
 #include "level_tiles.h"
+#include "level_links.h"
 
 typedef vi mask_f32;
 #define LANE float
@@ -44,6 +45,8 @@ const cj_level LEVEL_TABLE = {
     .name = LEVEL_NAME,
     .ops = TILE_TABLE,
     .streamed = STREAM_TABLE,
+    .link_block = 2 * MATH_LANES,
+    .run_chain = run_chain,
     .cast = CAST_TABLE,
     .load = LOAD_TABLE,
     .store = STORE_TABLE,

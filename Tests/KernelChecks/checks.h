@@ -21,6 +21,7 @@ const char *dtype_name(cj_dtype dtype);
 
 // At the level in use.
 void check_elements(void);
+void check_chains(void);
 void check_rows(void);
 void check_reductions(void);
 void check_products(void);

@@ -84,6 +84,7 @@ int main(int argc, char **argv) {
   for (cj_simd level = 0; level <= best; level++) {
     cj_simd_set(level);
     check_elements();
+    check_chains();
     check_rows();
     check_reductions();
     check_products();
