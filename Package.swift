@@ -57,15 +57,17 @@ let package = Package(
       name: "CajalData", dependencies: ["CajalBase", "CajalIR", "CajalTensor", "CajalFormats"], path: "Sources/Data",
       resources: [.copy("Resources/mnist")]),
     .target(
+      name: "CajalLosses", dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalTensor"],
+      path: "Sources/Losses"),
+    .target(
       name: "CajalTraining",
       dependencies: ["CajalBase", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalData"],
       path: "Sources/Training"),
     .target(
       name: "Cajal",
       dependencies: [
-        "CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalData",
-        "CajalTraining",
-        "CajalFormats",
+        "CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalLosses",
+        "CajalData", "CajalTraining", "CajalFormats",
       ],
       path: "Sources/Umbrella"),
     .executableTarget(
@@ -90,14 +92,14 @@ let package = Package(
       name: "ConformanceTests",
       dependencies: [
         "CajalBase", "CajalIR", "CajalOperations", "CajalAutodiff", "CajalCompiler", "CajalBackends", "CajalTensor",
-        "CajalFormats",
+        "CajalFormats", "CajalNN", "CajalLosses",
       ],
       path: "Tests/ConformanceTests"),
     .testTarget(
       name: "EngineTests",
       dependencies: [
         "CajalBase", "CajalIR", "CajalBackends", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers",
-        "CajalData",
+        "CajalLosses", "CajalData",
       ],
       path: "Tests/EngineTests"),
     .testTarget(

@@ -43,9 +43,10 @@ public struct BatchNorm: DescribedLayer {
       let average = x.mean(axes: axes)
       let centred = x - average
       let spread = centred.squared().mean(axes: axes)
-      let count = Double(input.count / max(1, shape[0]))
+      let count = input.count / max(1, shape[0])
+      let correction = Double(count) / Double(max(1, count - 1))
       mean.moves(to: runningMean + (average - runningMean) * momentum)
-      variance.moves(to: runningVariance + (spread * (count / max(1, count - 1)) - runningVariance) * momentum)
+      variance.moves(to: runningVariance + (spread * correction - runningVariance) * momentum)
       return (centred * (spread + epsilon).rsqrt() * gain + bias).cast(to: input.dtype)
     }
   }

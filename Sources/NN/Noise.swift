@@ -17,7 +17,8 @@ public struct Dropout: DescribedLayer {
       return mistake("dropout", [input], .shape("a rate of \(rate)", remedy: "Use a rate in 0..<1"))
     }
     guard Runtime.isTraining, rate > 0 else { return input }
-    return Tensor.bernoulli(input.shape, probability: 1 - rate).select(input * (1 / (1 - rate)), 0)
+    let kept = 1 - rate
+    return Tensor.bernoulli(input.shape, probability: kept).select(input / kept, 0)
   }
 
   public static var kind: String { "dropout" }

@@ -20,7 +20,9 @@ public final class CompositeFunction: Sendable {
   }
 
   /// Records it on `operands`; where they do not fit, the error of the part that they do not fit.
-  public func callAsFunction(_ operands: Value...) -> Value {
+  public func callAsFunction(_ operands: Value...) -> Value { self(operands) }
+
+  public func callAsFunction(_ operands: [Value]) -> Value {
     if let failed = operands.first(where: \.isFailed) { return failed }
     return body(for: operands).map { record(Composite($0), operands) } ?? parts(operands)
   }

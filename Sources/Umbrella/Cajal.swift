@@ -1,6 +1,7 @@
 // What `import Cajal` gives: everything a user of the framework needs, and none of its inside.
 
 @_exported import CajalData
+@_exported import CajalLosses
 @_exported import CajalNN
 @_exported import CajalOptimizers
 @_exported import CajalTensor

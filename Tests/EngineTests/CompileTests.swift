@@ -1,6 +1,7 @@
 import CajalBase
 import CajalEngine
 import CajalIR
+import CajalLosses
 import CajalNN
 import CajalOptimizers
 import CajalTensor

@@ -1,5 +1,6 @@
 import CajalBase
 import CajalEngine
+import CajalLosses
 import CajalNN
 import CajalOptimizers
 import CajalTensor

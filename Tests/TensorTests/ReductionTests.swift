@@ -91,7 +91,7 @@ private let x = Tensor([[1.0, 5.0, 3.0], [4.0, 2.0, 6.0]])
     let logits = Tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
     let total: Double = exp(1.0) + exp(2.0) + exp(3.0)
     let first = log(total) - 1
-    expect(softmaxCrossEntropies(logits, Tensor([0, 2])), [first, log(3.0)], [2])
+    expect(softmaxCrossEntropy(logits, Tensor([0, 2]), reduction: .none), [first, log(3.0)], [2])
     expect(softmaxCrossEntropy(logits, Tensor([0, 2], dtype: .int32)), [(first + log(3.0)) / 2], [])
     expectError(softmaxCrossEntropy(logits, Tensor([0, 3])), .index, "3")
     expectError(softmaxCrossEntropy(logits, Tensor([0, -1])), .index)
