@@ -107,7 +107,8 @@ let package = Package(
       dependencies: ["Cajal", "CajalBase", "CajalIR", "CajalOperations"],
       path: "Tests/TensorTests"),
     .testTarget(
-      name: "LearningTests", dependencies: ["Cajal", "CajalFormats"], path: "Tests/LearningTests"),
+      name: "LearningTests", dependencies: ["Cajal", "CajalFormats"], path: "Tests/LearningTests",
+      exclude: ["Golden"]),
     .testTarget(name: "CommandTests", dependencies: ["CajalBase", "CajalCommand"], path: "Tests/CommandTests"),
   ],
   swiftLanguageModes: [.v6]

@@ -54,7 +54,7 @@ extension AdamOptimizer {
   }
 }
 
-/// What ``Adam``, ``AdamW`` and, for what are no matrices, ``Muon`` do.
+/// The rule of ``Adam``, of which others take parts.
 package struct AdamRule: Sendable {
   let beta1: Double
   let beta2: Double
@@ -63,12 +63,13 @@ package struct AdamRule: Sendable {
 
   var slots: [SlotKind] { ["mean", "square"].map { SlotKind($0) } + (usesAMSGrad ? [SlotKind("greatest")] : []) }
 
-  func numbers(_ step: StepNumbers) -> [Value] {
+  /// - Parameter rate: the learning rate if `nil`, float64.
+  func numbers(_ step: StepNumbers, rate: Value? = nil) -> [Value] {
     // In float64, as the number of the step.
     let first = step.correction(beta1)
     let second = step.correction(beta2)
     return [
-      (step.learningRate(.float64) / first).cast(to: step.dtype),
+      ((rate ?? step.learningRate(.float64)) / first).cast(to: step.dtype),
       (step(1, .float64) / second.sqrt()).cast(to: step.dtype),
       step(epsilon), step(beta1), step(1 - beta1), step(beta2), step(1 - beta2),
     ]

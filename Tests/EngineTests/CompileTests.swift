@@ -35,7 +35,11 @@ import Testing
   func trainingIsTheSame(_ device: Device) throws {
     let optimizers: [() -> any Optimizer] = [
       { SGD(learningRate: 0.1) }, { SGD(learningRate: 0.1, momentum: 0.9, isNesterov: true) },
-      { Adam(learningRate: 0.01) },
+      { Adam(learningRate: 0.01) }, { AdamW(usesAMSGrad: true) }, { AdaGrad(learningRateDecay: 0.1) },
+      { RMSProp(momentum: 0.9, isCentered: true, weightDecay: 0.1) }, { AdaDelta() }, { AdaMax() }, { NAdam() },
+      { RAdam() },
+      { Lion(groups: [ParameterGroup(matching: "*.bias", learningRateFactor: 2)]) }, { LAMB(weightDecay: 0.1) },
+      { Adafactor(weightDecay: 0.1) }, { Muon() }, { SGD(momentum: 0.9, dampening: 0.5) },
     ]
     try withDevice(device) { () throws -> Void in
       for make in optimizers {

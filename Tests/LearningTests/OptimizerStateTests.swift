@@ -35,6 +35,17 @@ let everyOptimizer: [(name: String, make: @Sendable () -> any Optimizer)] = [
   ("Adam", { Adam(learningRate: 0.01) }),
   ("Adam with AMSGrad", { Adam(learningRate: 0.01, weightDecay: 0.01, usesAMSGrad: true) }),
   ("AdamW", { AdamW(learningRate: 0.01, groups: [ParameterGroup(matching: "*.bias", weightDecay: 0)]) }),
+  ("AdaGrad", { AdaGrad(learningRate: 0.1, learningRateDecay: 0.1, initialAccumulator: 0.1) }),
+  ("RMSProp", { RMSProp(learningRate: 0.01) }),
+  ("RMSProp, centred, with momentum", { RMSProp(learningRate: 0.01, momentum: 0.9, isCentered: true) }),
+  ("AdaDelta", { AdaDelta(weightDecay: 0.01) }),
+  ("AdaMax", { AdaMax() }),
+  ("NAdam", { NAdam() }),
+  ("RAdam", { RAdam() }),
+  ("Lion", { Lion(learningRate: 0.01, weightDecay: 0.1) }),
+  ("LAMB", { LAMB(learningRate: 0.01, weightDecay: 0.1) }),
+  ("Adafactor", { Adafactor(weightDecay: 0.1) }),
+  ("Muon", { Muon(learningRate: 0.01) }),
 ]
 
 @Suite struct OptimizerStateTests {
