@@ -292,7 +292,8 @@ static void start_constants(tile_state *state) {
   state->rows = plan->tile_rows;
   state->columns = plan->tile_columns;
   for (int i = 0; i < group->load_count; i++) {
-    if (!plan->registers[group->loads[i].reg].constant) continue;
+    const planned_register *reg = &plan->registers[group->loads[i].reg];
+    if (!reg->constant || reg->unmade) continue;
     state->offsets[i] = group->loads[i].offset;
     cj_load_operand(state, i);
   }

@@ -58,7 +58,7 @@ typedef struct {
   bool permanent;  // the slot is not recycled
   bool streamed;   // written past the caches as it is made
   bool narrow;     // a single value that scalar steps alone read: not repeated over a vector
-  bool unmade;     // a product that the sum or the fold over it makes by itself
+  bool unmade;     // a product that the sum or the fold over it makes by itself, or numbers that nobody reads
   bool stored;     // some store or fold takes it
   bool passed;     // to the next step in vector registers; in memory only for what is less than a block
   uint16_t rest;   // that value's register, where it is not zero

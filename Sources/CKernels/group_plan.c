@@ -12,7 +12,9 @@ enum {
   TILE_DIRECT = 4096,          // when every register is memory itself
   TILE_BLOCK = 32,             // columns of a block when an operand is transposed
   TILE_WIDE = 256,             // columns from which one row is a tile of its own where rows are reduced
-  TASK_COST = 256 * 1024,      // elements times (instructions + accesses) of a task
+  TASK_COST = 256 * 1024,      // elements times (instructions + accesses) of a task, at least,
+  TASK_COST_MOST = 8 * TASK_COST,  // and at most: what a task makes once, constants and coordinates, is less often made
+  TASKS = 64,                  // where the space has so many: enough for many threads
   SERIAL_COST = 64 * 1024,     // below, waking the pool costs more than it saves
   FOLD_TASKS = 64,             // at most: each leaves a row of partial results
   PREFETCH_STEPS = 4,          // with fewer the hardware follows by itself
@@ -310,8 +312,9 @@ static int64_t fold_rows(const cj_group *group, int64_t rows, int64_t columns) {
 static void choose_tasks(group_plan *plan) {
   const cj_group *group = plan->group;
   const int64_t cost = weight(group), tile_cost = plan->tile_rows * plan->tile_columns * cost;
-  const bool serial = plan->row_count * plan->column_count < SERIAL_COST / cost;
-  plan->tiles_per_task = serial ? plan->tiles : cj_max64(1, TASK_COST / tile_cost);
+  const int64_t elements = plan->row_count * plan->column_count;
+  const int64_t task_cost = cj_max64(TASK_COST, cj_min64(TASK_COST_MOST, elements * cost / TASKS));
+  plan->tiles_per_task = elements < SERIAL_COST / cost ? plan->tiles : cj_max64(1, task_cost / tile_cost);
   if (group->fold_count > 0) {
     const int64_t rows = plan->partials ? fold_rows(group, plan->row_count, plan->column_count) : plan->row_count;
     plan->tiles_per_task = cj_ceil_div(rows, plan->tile_rows);

@@ -148,6 +148,12 @@ static bool multiplies(const group_plan *plan, const planned_register *sum) {
          !plan->registers[product->dst].constant;
 }
 
+// What compares the numbers of columns to find one of them does not read them.
+static void leave_numbers(planned_register *numbers) {
+  numbers->uses--;
+  numbers->unmade = numbers->uses == 0 && !numbers->stored && !numbers->whole;
+}
+
 // One value in, one value out.
 static void find_uniform(group_plan *plan) {
   const cj_group *group = plan->group;
@@ -169,6 +175,7 @@ static void find_uniform(group_plan *plan) {
     dst->uniform = uniform && !dst->stored && !dst->whole;
     dst->constant = constant && (dst->uniform || (dst->extent == CJ_FULL && dst->slot != -1));
     dst->single = !dst->uniform && is_single(plan, instruction);
+    if (dst->single && instruction->op == CJ_EQUAL) leave_numbers(&plan->registers[instruction->a]);
     dst->rest = instruction->c;
     dst->permanent = dst->permanent || dst->constant || dst->single;
   }
@@ -227,7 +234,7 @@ void cj_assign_slots(group_plan *plan, int32_t *free_slots) {
   assign_small_slots(plan);
   for (int i = 0; i < group->load_count; i++) {
     planned_register *reg = &plan->registers[group->loads[i].reg];
-    if (reg->slot == SLOT_UNSET) reg->slot = take_slot(&pool);
+    if (reg->slot == SLOT_UNSET && !reg->unmade) reg->slot = take_slot(&pool);
   }
   for (int i = 0; i < group->instruction_count; i++) {
     planned_register *dst = &plan->registers[group->instructions[i].dst];
