@@ -59,6 +59,7 @@ let package = Package(
     .target(
       name: "CajalLosses", dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalTensor"],
       path: "Sources/Losses"),
+    .target(name: "CajalMetrics", dependencies: ["CajalBase", "CajalTensor"], path: "Sources/Metrics"),
     .target(
       name: "CajalTraining",
       dependencies: ["CajalBase", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalData"],
@@ -67,7 +68,7 @@ let package = Package(
       name: "Cajal",
       dependencies: [
         "CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalLosses",
-        "CajalData", "CajalTraining", "CajalFormats",
+        "CajalMetrics", "CajalData", "CajalTraining", "CajalFormats",
       ],
       path: "Sources/Umbrella"),
     .executableTarget(

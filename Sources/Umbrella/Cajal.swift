@@ -2,6 +2,7 @@
 
 @_exported import CajalData
 @_exported import CajalLosses
+@_exported import CajalMetrics
 @_exported import CajalNN
 @_exported import CajalOptimizers
 @_exported import CajalTensor
