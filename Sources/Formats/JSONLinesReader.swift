@@ -24,6 +24,13 @@ public final class JSONLinesReader {
   private let maximumLineBytes: Int
   private var bytes: ByteCursor
 
+  /// Whether a file begins as JSON lines do: with `{`.
+  public static func isJSON(_ path: String) throws -> Bool {
+    var bytes = try ByteCursor(path)
+    while let byte = try bytes.peek(), byte <= 0x20 { bytes.position += 1 }
+    return try bytes.peek() == UInt8(ascii: "{")
+  }
+
   public init(_ path: String, maximumLineBytes: Int = 16 << 20) throws {
     self.path = path
     self.maximumLineBytes = maximumLineBytes

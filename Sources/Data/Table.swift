@@ -1,0 +1,182 @@
+import CajalBase
+import CajalFormats
+import Foundation
+
+/// Named columns of numbers, truths and texts, in memory.
+///
+/// What a column holds is inferred from all its fields; a field that is empty, `?`, `NA`, `NaN`, `null` or `None` is
+/// missing. Every field keeps its text as it stands in the file.
+///
+/// ```swift
+/// let table = try Table(contentsOf: "titanic.csv")
+/// let target = try table.column("Survived")
+/// ```
+public struct Table: Sendable {
+  /// What all fields of a column can be read as.
+  public enum Kind: String, Codable, Sendable {
+    /// Digits alone, with a sign.
+    case integer
+    case number
+    /// `true` and `false`, or `yes` and `no`, in any case.
+    case boolean
+    case text
+  }
+
+  /// The file that it came from, for errors.
+  public var path: String { storage.heading.path }
+  /// The names of the columns; `column 1` and so on where the file has none.
+  public var names: [String] { storage.names }
+  /// Whether the file names its columns.
+  public var hasHeader: Bool { storage.heading.names != nil }
+  /// The names of the classes 0, 1, … of the last column, where the file's heading gives them.
+  public var labelNames: [String]? { storage.heading.labelNames }
+  /// How many rows.
+  public var count: Int { rows.count }
+
+  let storage: Storage
+  /// Which rows of the storage these are.
+  private(set) var rows: [Int]
+
+  init(_ storage: Storage) {
+    self.storage = storage
+    rows = Array(0..<storage.count)
+  }
+
+  /// Reads a whole file: CSV, or JSON lines where it begins with `{`; gzip or not.
+  ///
+  /// - Throws: ``FormatError`` with file, line and row, also where there is no row.
+  public init(contentsOf path: String, options: CSVReader.Options = .init()) throws {
+    self = try JSONLinesReader.isJSON(path) ? Table(jsonLines: path) : Table(csv: path, options: options)
+  }
+
+  /// Reads a whole CSV file; see ``CSVReader``.
+  public init(csv path: String, options: CSVReader.Options = .init()) throws {
+    let file = try CSVReader(path, options)
+    var builder = Storage.Builder(Heading(file))
+    while let row = try file.next() { builder.append(row) }
+    self.init(try builder.storage())
+  }
+
+  /// Reads a whole file of JSON lines: a column for each key, missing where a line does not have it.
+  public init(jsonLines path: String) throws {
+    let file = try JSONLinesReader(path)
+    var lines: [(line: Int, row: JSONLinesReader.Row)] = []
+    var (names, places) = ([String](), [String: Int]())
+    while let row = try file.next() {
+      for (key, _) in row where places[key] == nil {
+        places[key] = names.count
+        names.append(key)
+      }
+      lines.append((file.line, row))
+    }
+    var builder = Storage.Builder(Heading(path: path, names: names))
+    for (number, (line, row)) in lines.enumerated() {
+      var fields = [String](repeating: "", count: names.count)
+      for (key, value) in row { if let place = places[key] { fields[place] = value.field } }
+      builder.append(fields, number: number + 1, line: line)
+    }
+    self.init(try builder.storage())
+  }
+
+  /// Some rows of a file.
+  init(_ rows: [CSVRow], _ heading: Heading) throws {
+    var builder = Storage.Builder(heading)
+    for row in rows { builder.append(row) }
+    self.init(try builder.storage())
+  }
+
+  /// Columns of texts, for tables that are in no file.
+  ///
+  /// - Throws: ``FormatError`` where rows differ in length from `names`, or there is none.
+  public init(names: [String], rows: [[String]]) throws {
+    var builder = Storage.Builder(Heading(names: names))
+    for (index, row) in rows.enumerated() {
+      guard row.count == names.count else {
+        throw FormatError(
+          path: builder.heading.path,
+          problem: "row \(index + 1) has \(row.count) fields where \(names.count) are named",
+          remedy: "Give each row a field for each name")
+      }
+      builder.append(row, number: index + 1, line: index + 1)
+    }
+    self.init(try builder.storage())
+  }
+
+  // MARK: Fields
+
+  /// What all fields of a column, in the whole file, can be read as.
+  public func kind(_ column: Int) -> Kind { storage.columns[column].kind }
+
+  /// The text of a field.
+  public func text(_ row: Int, _ column: Int) -> String { storage.text(rows[row], column) }
+
+  public func isMissing(_ row: Int, _ column: Int) -> Bool { storage.isMissing(rows[row], column) }
+
+  /// The number of a field, 0 and 1 of a truth; `nil` where it is missing, or text.
+  public func number(_ row: Int, _ column: Int) -> Double? { storage.number(rows[row], column) }
+
+  /// The number that a field's text is equal to another's by, and the texts by these numbers; −1 where it is missing.
+  func codes(_ column: Int) -> (codes: [Int], texts: [String]) {
+    if case .codes(let codes, let texts) = storage.columns[column].values {
+      return (rows.map { Int(codes[$0]) }, texts)
+    }
+    var (texts, numbers) = ([String](), [String: Int]())
+    let codes = (0..<count).map { row -> Int in
+      if isMissing(row, column) { return -1 }
+      let text = text(row, column)
+      if let code = numbers[text] { return code }
+      numbers[text] = texts.count
+      texts.append(text)
+      return texts.count - 1
+    }
+    return (codes, texts)
+  }
+
+  /// Where a row stands in its file: `row 3 (line 4)`.
+  public func place(_ row: Int) -> String {
+    let (number, line) = storage.places[rows[row]]
+    return number == line ? "row \(number)" : "row \(number) (line \(line))"
+  }
+
+  // MARK: Rows
+
+  /// The rows that `indices` name, in their order.
+  public func selecting(_ indices: [Int]) -> Table {
+    var table = self
+    table.rows = indices.map { rows[$0] }
+    return table
+  }
+
+  /// The rows that have a value in `column`.
+  public func droppingMissing(in column: Int) -> Table {
+    selecting((0..<count).filter { !isMissing($0, column) })
+  }
+
+  /// Parts that share no row, each with the same share of every value of `stratum`, a column, if there is one.
+  public func split(_ fractions: [Double], stratifiedBy stratum: Int? = nil, seed: UInt64) throws -> [Table] {
+    try Partition.split(count, fractions, strata: stratum.map { codes($0).codes }, seed: seed).map(selecting)
+  }
+
+  /// `count` pairs of parts: each row is in one part to test with.
+  public func folds(
+    _ count: Int, stratifiedBy stratum: Int? = nil, seed: UInt64
+  ) throws -> [(train: Table, test: Table)] {
+    let folds = try Partition.folds(self.count, count, strata: stratum.map { codes($0).codes }, seed: seed)
+    return folds.map { fold in
+      let tested = Set(fold)
+      return (selecting((0..<self.count).filter { !tested.contains($0) }), selecting(fold))
+    }
+  }
+}
+
+extension JSONScalar {
+  /// As a table's field.
+  fileprivate var field: String {
+    switch self {
+    case .null: ""
+    case .bool(let truth): truth ? "true" : "false"
+    case .string(let text): text
+    case .number(let number): Int64(exactly: number).map { "\($0)" } ?? "\(number)"
+    }
+  }
+}
