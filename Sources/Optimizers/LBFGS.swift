@@ -184,11 +184,17 @@ final class ParameterSpace {
 
   init(_ model: some Module, _ loss: @escaping () throws -> Tensor) {
     parameters = model.trainableParameters
-    dtype = parameters.contains { $0.dtype == .float64 } ? .float64 : .float32
+    dtype = ParameterSpace.type(of: model).dtype
     differentiate = { try valueAndGradient(of: model, loss) }
   }
 
-  /// **Shapes**: [number of parameters].
+  static func type(of model: some Module) -> (count: Int, dtype: DType) {
+    let parameters = model.trainableParameters
+    let isWide = parameters.contains { $0.dtype == .float64 }
+    return (parameters.reduce(0) { $0 + $1.value.count }, isWide ? .float64 : .float32)
+  }
+
+  /// **Shapes**: `[n]`, the number of parameters.
   var point: Tensor {
     get { joined(parameters.map(\.value)) }
     set {

@@ -19,40 +19,22 @@ extension OptimizerState {
   }
 
   func restore(_ tensors: [String: Tensor], to model: some Module, by optimizer: some RuleOptimizer) throws {
-    try eval(Array(tensors.values))
     try state.withLock { state in
-      var rest = tensors
-      func take(_ key: String, _ type: TensorType) throws -> Tensor {
-        guard let tensor = rest.removeValue(forKey: key) else {
-          throw refusal("there is no \(key)", remedy: "Pass all that `state(of:)` gave, of this kind of optimizer")
-        }
-        let given = TensorType(tensor.shape, tensor.dtype)
-        if given == type { return tensor }
-        throw refusal("\(key) is \(given), not \(type)", remedy: "Pass the state of an optimizer of this model")
-      }
-      let counters = try counterNames.map { try take($0, TensorType(.scalar, .float64)) }
-      var entries: [(Entry, [Tensor])] = []
-      for place in places(in: model, state, optimizer, givenKeys: Set(tensors.keys)) {
-        let given = try place.kinds.map { try take(place.key($0), place.slotType($0)) }
+      var given = try SavedTensors(tensors)
+      let places = places(in: model, state, optimizer) { given.contains($0) }
+      let counters = try counterNames.map { try given.take($0, TensorType(.scalar, .float64)) }
+      let entries = try places.map { place in
         let value = place.parameter.current
-        entries.append((makeEntry(place.parameter, value, optimizer), given.map { $0.to(value.device) }))
+        let slots = try place.kinds.map { try given.take(place.key($0), place.slotType($0)).to(value.device) }
+        return (makeEntry(place.parameter, value, optimizer), slots)
       }
-      if let stranger = rest.keys.min() {
-        throw refusal(
-          "\(stranger) is of no parameter that this optimizer changes",
-          remedy: "Pass the state of an optimizer of this kind and model; shapes must be known, so load the model first"
-        )
-      }
+      try given.finish()
       for (slot, tensor) in zip(state.counters, counters) { slot.tensor = tensor }
-      for (entry, given) in entries {
-        for (slot, tensor) in zip(entry.slots, given) { slot.tensor = tensor }
+      for (entry, tensors) in entries {
+        for (slot, tensor) in zip(entry.slots, tensors) { slot.tensor = tensor }
         state.entries[ObjectIdentifier(entry.owner)] = entry
       }
     }
-  }
-
-  private func refusal(_ problem: String, remedy: String) -> TensorError {
-    TensorError(.input, operation: "restore", problem, remedy: remedy)
   }
 
   /// A parameter that has slots, or would get them with its next gradient.
@@ -67,9 +49,10 @@ extension OptimizerState {
     func slotType(_ kind: SlotKind) -> TensorType { TensorType(kind.shape ?? type.shape, type.dtype) }
   }
 
-  /// - Parameter givenKeys: frozen parameters have a place too where these tell of one.
+  /// - Parameter isGiven: whether a state to restore has this key: frozen parameters may have a place there. `nil` for
+  ///   what is known now.
   private func places(
-    in model: some Module, _ state: State, _ optimizer: some RuleOptimizer, givenKeys: Set<String> = []
+    in model: some Module, _ state: State, _ optimizer: some RuleOptimizer, isGiven: ((String) -> Bool)? = nil
   ) -> [Place] {
     model.namedParameters.compactMap { path, parameter in
       guard !parameter.isBuffer, let shape = parameter.shape else { return nil }
@@ -77,9 +60,8 @@ extension OptimizerState {
       let place = Place(
         path: path, parameter: parameter, type: type, kinds: optimizer.slots(for: type),
         slots: state.entries[ObjectIdentifier(parameter)]?.slots)
-      let isTold = place.kinds.contains { givenKeys.contains(place.key($0)) }
-      let isKnown = givenKeys.isEmpty && place.slots != nil
-      return parameter.isTrainable || isTold || isKnown ? place : nil
+      let isKnown = isGiven.map { isGiven in place.kinds.contains { isGiven(place.key($0)) } } ?? (place.slots != nil)
+      return parameter.isTrainable || isKnown ? place : nil
     }
   }
 }

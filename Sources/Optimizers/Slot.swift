@@ -38,9 +38,14 @@ package struct SlotKind {
 
   /// Numbers in memory, for a slot that every step reads and writes.
   func make(for type: TensorType, on device: Device) -> Tensor {
-    let shape = shape ?? type.shape
-    return withDevice(device) {
-      Tensor([Double](repeating: start, count: shape.count), shape: shape, dtype: type.dtype)
+    .stored(start, TensorType(shape ?? type.shape, type.dtype), on: device)
+  }
+}
+
+extension Tensor {
+  static func stored(_ number: Double, _ type: TensorType, on device: Device) -> Tensor {
+    withDevice(device) {
+      Tensor([Double](repeating: number, count: type.shape.count), shape: type.shape, dtype: type.dtype)
     }
   }
 }
