@@ -15,7 +15,7 @@ public enum Catalogue {
       "cast", "constant", "iota",
       "reshape", "transpose", "broadcast", "flip",
       "slice", "update", "concatenate", "pad",
-      "sum", "product", "max", "min", "argmax", "argmin",
+      "sum", "product", "max", "min", "argmax", "argmin", "argsort", "cumulativeSum",
       "matmul",
       "checkIndices", "gather", "scatterAdd", "gatherAlong", "scatterAddAlong",
       "randomUniform", "randomNormal", "randomBits",

@@ -15,7 +15,8 @@ struct Gate {
     "greaterEqual": "gives bool",
     "and": "takes no floats", "or": "takes no floats", "xor": "takes no floats", "not": "takes no floats",
     "constant": "has no operands", "iota": "has no operands",
-    "argmax": "gives positions", "argmin": "gives positions", "checkIndices": "takes integers",
+    "argmax": "gives positions", "argmin": "gives positions", "argsort": "gives positions",
+    "checkIndices": "takes integers",
     "randomUniform": "draws by integers", "randomNormal": "draws by integers", "randomBits": "draws by integers",
     "stopGradient": "stopping it is its purpose",
   ]

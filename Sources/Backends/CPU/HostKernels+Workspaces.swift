@@ -9,8 +9,14 @@ extension HostKernels {
   @Sendable static func workspace(_ operation: any Operation, _ operands: [Placement]) -> Int {
     switch operation {
     case let reduce as Reduce: Reduction(reduce, operands[0]).workspace
+    case let sort as ArgSort: workspace(sort, operands[0].view.shape)
     default: 0
     }
+  }
+
+  private static func workspace(_ sort: ArgSort, _ shape: Shape) -> Int {
+    let (outer, extent, inner) = shape.split(at: sort.axis)
+    return Int(cj_argsort_workspace(Int64(outer), Int64(extent), Int64(inner)))
   }
 }
 

@@ -54,6 +54,8 @@ enum HostKernels {
     case let matmul as MatMul: return makeMatMul(matmul, operands, result)
     case let reduce as Reduce: return makeReduce(reduce, operands[0], result, workspace)
     case let reduce as ArgReduce: return makeArgReduce(reduce, operands[0], result)
+    case let sort as ArgSort: return makeArgSort(sort, operands[0], result, workspace)
+    case let sum as CumulativeSum: return makeCumulativeSum(sum, operands[0], result)
     case let slice as Slice: return makeSlice(slice.part, operands, result)
     case let update as Update: return makeUpdate(update.part, operands, result, type)
     case let concatenate as Concatenate: return makeConcatenate(concatenate.axis, operands, result, type)
@@ -117,6 +119,27 @@ enum HostKernels {
       cj_arg_reduce(
         reduce.isMaximum, dtype, Int64(outer), Int64(extent), Int64(inner), x(pointers),
         pointers[result]!.assumingMemoryBound(to: Int64.self))
+    }
+  }
+
+  private static func makeArgSort(_ sort: ArgSort, _ operand: Placement, _ result: Int, _ workspace: Int?) -> Kernel? {
+    guard let workspace else { return nil }
+    let (outer, extent, inner) = operand.view.shape.split(at: sort.axis)
+    let x = address(operand)
+    let dtype = operand.dtype.kernel
+    return { pointers in
+      cj_argsort(
+        sort.isDescending, dtype, Int64(outer), Int64(extent), Int64(inner), Int64(sort.count), x(pointers),
+        pointers[result]!.assumingMemoryBound(to: Int64.self), pointers[workspace]!)
+    }
+  }
+
+  private static func makeCumulativeSum(_ sum: CumulativeSum, _ operand: Placement, _ result: Int) -> Kernel {
+    let (outer, extent, inner) = operand.view.shape.split(at: sum.axis)
+    let x = address(operand)
+    let dtype = operand.dtype.kernel
+    return {
+      cj_cumulative_sum(sum.isReversed, dtype, Int64(outer), Int64(extent), Int64(inner), x($0), $0[result]!)
     }
   }
 

@@ -194,6 +194,18 @@ int64_t cj_reduce_workspace(cj_reduction op, cj_dtype in_dtype, int64_t outer, i
 void cj_arg_reduce(bool maximum, cj_dtype dtype, int64_t outer, int64_t n, int64_t inner,
                    const void *in, int64_t *out);
 
+// ---------------------------------------------------------------- along an axis
+// in: contiguous [outer, n, inner]. out: [outer, count, inner], the positions along n of the first
+// `count` elements in order: equal ones as they stand, zeros of both signs equal, NaN last in either
+// direction. workspace: cj_argsort_workspace bytes, 64-byte aligned.
+void cj_argsort(bool descending, cj_dtype dtype, int64_t outer, int64_t n, int64_t inner, int64_t count,
+                const void *in, int64_t *out, void *workspace);
+int64_t cj_argsort_workspace(int64_t outer, int64_t n, int64_t inner);
+// out[o, k, i] = the sum of in[o, 0...k, i], or of in[o, k..., i] where reversed. in, out: contiguous
+// [outer, n, inner], of dtype; sums of integers and bool are int64. Floats add in double and round each sum.
+void cj_cumulative_sum(bool reversed, cj_dtype dtype, int64_t outer, int64_t n, int64_t inner,
+                       const void *in, void *out);
+
 // ---------------------------------------------------------------- matrix products
 // For each batch b: C[b] = op(A[b]) . op(B[b]); C contiguous [batch, m, n].
 // op(A) is m x k: A stored [m, k] or, transposed, [k, m]; likewise B [k, n] or [n, k]. Rows of A are

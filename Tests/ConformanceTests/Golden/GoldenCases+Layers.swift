@@ -106,13 +106,11 @@ extension GoldenCases {
 
   static let shapes: [String: Body] = [
     "einsum_bhqd_bhkd": { [$0.x.matmul($0.y, transposingOther: true)] }, "matmul_broadcast": { [$0.x.matmul($0.y)] },
-    "cumsum": { g in
-      let columns = g.x.transposed()
-      let (_, sums) = scan([Tensor.zeros([2], dtype: g.x.dtype)], over: [columns]) { carries, slices in
-        let next = carries[0] + slices[0]
-        return ([next], [next])
-      }
-      return [sums[0].transposed()]
+    "cumsum": { [$0.x.cumulativeSum(axis: 1)] },
+    "sort_desc": { [$0.x.sorted(axis: 1, descending: true), $0.x.argsort(axis: 1, descending: true)] },
+    "topk": { g in
+      let (values, indices) = g.x.topK(2, axis: 1)
+      return [values, indices]
     },
     "prod": { [$0.x.product(axes: [1])] }, "var_unbiased": { [$0.x.variance(axes: [1], correction: 1)] },
     "std_biased": { [$0.x.standardDeviation(axes: [1])] }, "max_dim": { [$0.x.max(axis: 1), $0.x.argmax(axis: 1)] },
