@@ -56,19 +56,23 @@ let package = Package(
     .target(
       name: "CajalData", dependencies: ["CajalBase", "CajalIR", "CajalTensor", "CajalFormats"], path: "Sources/Data",
       resources: [.copy("Resources/mnist")]),
+    .target(name: "CajalPlot", dependencies: ["CajalFormats"], path: "Sources/Plot"),
     .target(
       name: "CajalLosses", dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalTensor"],
       path: "Sources/Losses"),
     .target(name: "CajalMetrics", dependencies: ["CajalBase", "CajalTensor"], path: "Sources/Metrics"),
     .target(
       name: "CajalTraining",
-      dependencies: ["CajalBase", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalData"],
+      dependencies: [
+        "CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalFormats", "CajalNN", "CajalOptimizers",
+        "CajalLosses", "CajalMetrics", "CajalData", "CajalPlot",
+      ],
       path: "Sources/Training"),
     .target(
       name: "Cajal",
       dependencies: [
         "CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalLosses",
-        "CajalMetrics", "CajalData", "CajalTraining", "CajalFormats",
+        "CajalMetrics", "CajalData", "CajalPlot", "CajalTraining", "CajalFormats",
       ],
       path: "Sources/Umbrella"),
     .executableTarget(

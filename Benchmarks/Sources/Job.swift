@@ -38,6 +38,11 @@ struct RepeatedJob: Job {
     self.init(step: { try eval(results()) }, wait: {}, checks: checks, units: units)
   }
 
+  /// What is waited for itself.
+  init(checks: [Check], _ step: @escaping () throws -> Void) {
+    self.init(step: step, wait: {}, checks: checks, units: 1)
+  }
+
   /// Training: `step` gives its loss, which is read now and then.
   static func training(_ step: @escaping () -> Tensor) throws -> RepeatedJob {
     let checks = try (0..<checkedSteps).map { _ in

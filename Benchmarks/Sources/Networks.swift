@@ -13,11 +13,9 @@ extension Work {
   /// `mlp W-W-… bN adam train`, `mlp W-W-… bN infer`.
   func perceptron() throws -> any Job {
     let widths = numbers
-    let last = widths.count - 2
-    let model = Sequential(
-      (0...last).map { dense($0, widths[$0], widths[$0 + 1], activation: $0 < last ? .relu : .identity) })
+    let model = network(widths)
     let batches = (0..<batchCount).map {
-      (unit(.input, $0, [batch, widths[0]]), labels($0, batch, classes: widths[last + 1]))
+      (unit(.input, $0, [batch, widths[0]]), labels($0, batch, classes: widths[widths.count - 1]))
     }
     var count = 0
     if words.last == "infer" {
@@ -31,6 +29,35 @@ extension Work {
       let (loss, gradients) = valueAndGradient(of: model) { softmaxCrossEntropy(model(x), y) }
       optimizer.update(model, gradients)
       return loss
+    }
+  }
+
+  private func network(_ widths: [Int]) -> Sequential {
+    let last = widths.count - 2
+    return Sequential(
+      (0...last).map { dense($0, widths[$0], widths[$0 + 1], activation: $0 < last ? .relu : .identity) })
+  }
+
+  /// `mnist epoch fit`: the whole trainer; `mnist epoch loop`: the same by hand.
+  func epoch(isWhole: Bool) throws -> any Job {
+    let model = network([784, 512, 256, 10])
+    let data = LabeledData(inputs: pictures(60_000, 784), labels: labels(0, 60_000, classes: 10), classes: 10)
+    let first = data.batches(of: 1000).makeIterator().next()
+    let start = try first.map { Double(try softmaxCrossEntropy(model($0.x), $0.y).item()) } ?? .nan
+    let optimizer = Adam(learningRate: 1e-3)
+    let trainer = Trainer(model, loss: .softmaxCrossEntropy, optimizer: optimizer, metrics: [.accuracy])
+    var epoch = 0
+    return RepeatedJob(checks: [[start, start]]) {
+      epoch += 1
+      if isWhole {
+        try trainer.fit(data, epochs: 1, seed: UInt64(epoch), callbacks: [.progress])
+        return
+      }
+      for (x, y) in data.batches(of: 128, shuffled: true, epoch: epoch) {
+        let (_, gradients) = valueAndGradient(of: model) { softmaxCrossEntropy(model(x), y) }
+        optimizer.update(model, gradients)
+      }
+      try eval(model.parameters.map(\.value))
     }
   }
 

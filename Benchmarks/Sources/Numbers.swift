@@ -34,6 +34,12 @@ func labels(_ index: Int, _ count: Int, classes: Int) -> Tensor {
   return numbers.withUnsafeBytes { Tensor(bytes: $0, shape: [count], dtype: .int64) }
 }
 
+/// Bytes.
+func pictures(_ count: Int, _ width: Int) -> Tensor {
+  let numbers = (0..<count * width).map { UInt8(bits(.input, 0, $0) >> 24) }
+  return numbers.withUnsafeBytes { Tensor(bytes: $0, shape: [count, width], dtype: .uint8) }
+}
+
 /// [inputs, units], uniform in ±2^−⌊log₂ √inputs⌋.
 func kernel(_ layer: Int, _ inputs: Int, _ units: Int) -> Tensor {
   let exponent = (Int.bitWidth - inputs.leadingZeroBitCount - 1) / 2

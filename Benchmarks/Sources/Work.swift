@@ -21,6 +21,7 @@ struct Work {
     case "gemm": return try product()
     case "mlp": return try perceptron()
     case "vae": return try autoencoder()
+    case "mnist": return try epoch(isWhole: words[2] == "fit")
     case "elementwise": return try elementwise()
     case "softmax", "layernorm", "rmsnorm", "crossentropy": return try rows()
     case "engine": return words[1] == "compile" ? Compiling() : Recording()

@@ -32,6 +32,11 @@ def labels(index, count, classes):
     return (bits(LABEL, index, count) % np.uint32(classes)).astype(np.int64)
 
 
+def pictures(count, width):
+    """Bytes."""
+    return (bits(INPUT, 0, count * width) >> np.uint32(24)).astype(np.uint8).reshape(count, width)
+
+
 def kernel(layer, inputs, units):
     """[inputs, units], uniform in ±2^−⌊log₂ √inputs⌋."""
     exponent = (inputs.bit_length() - 1) // 2

@@ -111,6 +111,22 @@ def training(model, batches, loss_of):
     return Job(step, read, trained(step, read))
 
 
+def mnist(work):
+    """An epoch of Keras's `fit`."""
+    if work.name.endswith("loop"):
+        return None
+    x = data.pictures(work.examples, work.widths[0]).astype("float32") / 255
+    y = data.labels(0, work.examples, work.widths[-1])
+    parts = [tf.keras.layers.Dense(units, activation="relu") for units in work.widths[1:-1]]
+    model = tf.keras.Sequential([tf.keras.Input(work.widths[:1]), *parts, tf.keras.layers.Dense(work.widths[-1])])
+    for layer, (dense, size) in enumerate(zip(model.layers, work.layers)):
+        dense.set_weights([data.kernel(layer, *size), tf.zeros(size[1])])
+    loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(tf.keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
+    start = float(loss(y[:1000], model(x[:1000])))
+    return Job(lambda: model.fit(x, y, batch_size=work.batch, verbose=2), lambda: None, [[start, start]])
+
+
 def vae(work):
     encoder, to_mean, to_logvar, decoder, output = model = layers(work)
 
@@ -172,6 +188,6 @@ def rows(work):
     return repeated(both, cotangent, *arguments)
 
 
-makers = dict(gemm=gemm, mlp=mlp, vae=vae, elementwise=elementwise)
+makers = dict(gemm=gemm, mlp=mlp, vae=vae, mnist=mnist, elementwise=elementwise)
 makers.update({kind: rows for kind in ("softmax", "layernorm", "rmsnorm", "crossentropy")})
 serve(tf.__version__, makers)

@@ -54,11 +54,15 @@ def linear(layer, inputs, units):
     return module
 
 
-def mlp(work):
+def perceptron(work):
     parts = []
     for layer, (inputs, units) in enumerate(work.layers):
         parts += [linear(layer, inputs, units), nn.ReLU()]
-    model = nn.Sequential(*parts[:-1])
+    return nn.Sequential(*parts[:-1])
+
+
+def mlp(work):
+    model = perceptron(work)
     inputs = [tensor(data.unit(data.INPUT, i, work.batch, work.widths[0])) for i in range(8)]
     labels = [tensor(data.labels(i, work.batch, work.widths[-1])) for i in range(8)]
     if work.trains:
@@ -98,6 +102,37 @@ def training(model, batches, loss_of):
         return loss.item()
 
     return Job(step, read, trained(step, read))
+
+
+def mnist(work):
+    """An epoch as a user writes it: a DataLoader, the mean loss and the accuracy, a line now and then."""
+    if work.name.endswith("loop"):
+        return None
+    model = perceptron(work)
+    x = tensor(data.pictures(work.examples, work.widths[0])).float() / 255
+    y = tensor(data.labels(0, work.examples, work.widths[-1]))
+    with torch.no_grad():
+        start = F.cross_entropy(model(x[:1000]), y[:1000]).item()
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), work.batch, shuffle=True)
+    net = compiled(model)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True if compiles else None)
+
+    def epoch():
+        total, right, seen = torch.zeros(()), torch.zeros((), dtype=torch.long), 0
+        for step, (inputs, labels) in enumerate(loader):
+            optimizer.zero_grad(set_to_none=True)
+            outputs = net(inputs)
+            loss = F.cross_entropy(outputs, labels)
+            loss.backward()
+            optimizer.step()
+            total += loss.detach() * len(labels)
+            right += (outputs.argmax(1) == labels).sum()
+            seen += len(labels)
+            if step % 50 == 0:
+                print(f"step {step}  loss {total.item() / seen:.4f}  accuracy {right.item() / seen:.4f}")
+        return total.item() / seen, right.item() / seen
+
+    return Job(epoch, nothing, [[start, start]])
 
 
 class VAE(nn.Module):
@@ -162,6 +197,6 @@ def rows(work):
     return Job(step, nothing, data.digest(*(t.detach() for t in step())))
 
 
-makers = dict(gemm=gemm, mlp=mlp, vae=vae, elementwise=elementwise)
+makers = dict(gemm=gemm, mlp=mlp, vae=vae, mnist=mnist, elementwise=elementwise)
 makers.update({kind: rows for kind in ("softmax", "layernorm", "rmsnorm", "crossentropy")})
 serve(torch.__version__, makers)

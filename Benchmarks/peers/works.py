@@ -6,6 +6,9 @@
     elementwise tanh|chain8 COUNT      tanh(a·b + a); eight cheap functions, one behind the other
     softmax|layernorm|rmsnorm|crossentropy ROWSxCOLUMNS train      forward and backward of one layer
     vae INPUTS-HIDDEN-LATENT bN adam train
+    mnist epoch fit                    an epoch over 60,000 pictures through the whole trainer: shuffled batches of
+                                       128, a 784-512-256-10 perceptron, Adam, loss and accuracy, progress lines
+    mnist epoch loop                   Cajal alone: the same by hand, without metrics and progress
     engine record|compile              Cajal alone: time a node
 """
 
@@ -27,6 +30,8 @@ ALL = [
     "elementwise chain8 16000000",
     *(f"{kind} 4096x1024 train" for kind in ROWS),
     "vae 784-400-20 b128 adam train",
+    "mnist epoch fit",
+    "mnist epoch loop",
     "engine record",
     "engine compile",
 ]
@@ -50,6 +55,8 @@ class Work:
             self.function, self.count = words[1], numbers[0]
         elif self.kind in ROWS:
             self.rows, self.columns = numbers
+        elif self.kind == "mnist":
+            self.examples, self.widths, self.batch, self.trains = 60_000, [784, 512, 256, 10], 128, True
         elif self.kind != "engine":
             raise ValueError(f"no such work: {name}")
 
@@ -62,17 +69,22 @@ class Work:
     @property
     def layers(self):
         """Inputs and outputs of each layer."""
-        if self.kind == "mlp":
+        if self.kind in ("mlp", "mnist"):
             return list(zip(self.widths, self.widths[1:]))
         inputs, hidden, latent = self.widths
         return [(inputs, hidden), (hidden, latent), (hidden, latent), (latent, hidden), (hidden, inputs)]
+
+    @property
+    def steps(self):
+        """Training steps in one run of the work."""
+        return -(-self.examples // self.batch) if self.kind == "mnist" else 1
 
     def amounts(self):
         """(floating-point operations of products, bytes that must move, how: `read` or `copy`)."""
         if self.kind == "gemm":
             size = 2 if self.dtype == "bf16" else 4
             return 2 * self.m * self.k * self.n, size * (self.m * self.k + self.k * self.n + self.m * self.n), "read"
-        if self.kind in ("mlp", "vae"):
+        if self.kind in ("mlp", "vae", "mnist"):
             weights = [i * o for i, o in self.layers]
             parameters = 4 * (sum(weights) + sum(o for _, o in self.layers))
             if not self.trains:
@@ -80,7 +92,7 @@ class Work:
             # Forward, the kernels' gradients, the inputs' gradients but for the first layer's.
             products = 2 * self.batch * (3 * sum(weights) - weights[0])
             # Adam reads the weight, its gradient and two averages, and writes three of them.
-            return products, 7 * parameters, "copy"
+            return self.steps * products, self.steps * 7 * parameters, "copy"
         if self.kind == "elementwise":
             return 0, (3 if self.function == "tanh" else 2) * 4 * self.count, "copy"
         # Forward reads x and writes y, backward reads y and its gradient and writes that of x; a loss has
@@ -90,7 +102,8 @@ class Work:
     @property
     def working_set(self):
         """Bytes gone over again and again: those that must move, of a product those of all its operand sets."""
-        return self.amounts()[1] * (self.sets if self.kind == "gemm" else 1)
+        moved = self.amounts()[1]
+        return moved * self.sets if self.kind == "gemm" else moved // self.steps
 
     def floor(self, rates):
         """Milliseconds that no program beats by much, from what the machine does a second in that working set.
@@ -101,7 +114,7 @@ class Work:
         operations, moved, way = self.amounts()
         compute = operations / rates["fma bf16" if self.kind == "gemm" and self.dtype == "bf16" else "fma f32"]
         memory = moved / rates[way]
-        steps = self.kind in ("mlp", "vae") and self.trains
+        steps = self.kind in ("mlp", "vae", "mnist") and self.trains
         return 1e3 * (compute + memory if steps else max(compute, memory))
 
     def rate(self, milliseconds):

@@ -35,7 +35,7 @@ struct Benchmark: AsyncParsableCommand {
       [set.read, set.copy, set.triad].map { String(format: "%.1f", $0 / 1e9) } + ["of \(set.workingSet >> 20) MiB"]
     }
     try output.say("memory, GB/s:")
-    try output.say(Table.lines(header: ["read", "copy", "triad", ""], rows).joined(separator: "\n"))
+    try output.say(TextTable.lines(header: ["read", "copy", "triad", ""], rows).joined(separator: "\n"))
     try output.say(String(format: "setting %d threads to work: %.2f µs", peaks.threads, 1e6 * peaks.forkJoin))
   }
 

@@ -17,11 +17,14 @@ struct CajalCommand: AsyncParsableCommand {
         130  ended by Ctrl-C, after what was learned had been saved
       """,
     version: "0.1.0",
-    subcommands: [Train.self, Evaluate.self, ProfileTraining.self, Benchmark.self, Doctor.self])
+    subcommands: [
+      Train.self, Evaluate.self, Predict.self, Summary.self, SearchCommand.self, Runs.self,
+      ProfileTraining.self, Benchmark.self, Doctor.self, Completions.self,
+    ])
 
   static func main() async {
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(ConfigFile.expanded(Array(CommandLine.arguments.dropFirst())))
       if var suspending = command as? any AsyncParsableCommand {
         try await suspending.run()
       } else {

@@ -1,30 +1,47 @@
 import ArgumentParser
 import Cajal
+import CajalFormats
 import Foundation
 
 struct Evaluate: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Test a trained network.",
-    discussion: "EXAMPLE\n  cajal train --save digits.safetensors\n  cajal evaluate digits.safetensors")
+    discussion: """
+      EXAMPLES
+        cajal train --save digits.safetensors
+        cajal evaluate digits.safetensors
+        cajal train iris.csv --target species --save iris.safetensors
+        cajal evaluate iris.safetensors more-flowers.csv
+      """)
 
   @Argument(help: "A file that `cajal train --save` wrote.", completion: .file(extensions: ["safetensors"]))
   var model: String
 
   @OptionGroup var data: DataOptions
+
+  @Flag(inversion: .prefixedNo, help: "Whether a table's first row names the columns; seen from the rows otherwise.")
+  var header: Bool?
+
   @OptionGroup var machine: MachineOptions
 
   func run() async throws {
     try machine.run {
       let output = Output(isJSON: machine.json)
-      let network = try Perceptron.load(model)
-      let dataset = try data.load()
-      try check(network, dataset)
-      let accuracy = try measuredAccuracy(of: network, on: dataset.test, output)
-      try Finish(testAccuracy: accuracy, trainSeconds: 0, stepPlans: 0).report(output)
+      let measures: Measures
+      if let path = data.table {
+        let predictor = try TablePredictor.load(model)
+        let table = try Table(contentsOf: path, options: .init(hasHeader: header))
+        measures = try predictor.evaluate(predictor.preprocessing.data(table))
+      } else {
+        measures = ["accuracy": try pictureAccuracy(output)]
+      }
+      try Finish(measures: Measures().adding(measures, prefix: "test_"), trainSeconds: 0, stepPlans: 0).report(output)
     }
   }
 
-  private func check(_ network: Perceptron, _ dataset: ImageDataset) throws {
+  private func pictureAccuracy(_ output: Output) throws -> Double {
+    let network = try Sequential.load(model)
+    let dataset = try data.load()
     let inputs = dataset.test.inputs.shape.suffix(from: 1)
     guard network.sizes.first == inputs.count, network.sizes.last == dataset.classes else {
       throw FormatError(
@@ -35,5 +52,6 @@ struct Evaluate: AsyncParsableCommand {
           """,
         remedy: "Use the data it was trained on, or say --classes")
     }
+    return try measuredAccuracy(of: network, on: dataset.test, output)
   }
 }

@@ -5,6 +5,9 @@ import Foundation
 
 /// Flags that every command about data understands.
 struct DataOptions: ParsableArguments {
+  @Argument(help: "What to learn from: a table's file, or what --dataset takes.", completion: .file())
+  var source: String?
+
   @Option(help: "`mnist`, or a folder of idx files named as MNIST's (.gz or not).")
   var dataset = "mnist"
 
@@ -12,20 +15,32 @@ struct DataOptions: ParsableArguments {
   var classes = 10
 
   func validate() throws {
+    if source != nil, dataset != "mnist" { throw ValidationError("name the data once: \(source ?? "") or --dataset.") }
+    if source?.isEmpty == true { throw ValidationError("the data's name is empty. Name a table, a folder or mnist.") }
     if dataset.isEmpty { throw ValidationError("--dataset names nothing. Name a folder, or leave it out for mnist.") }
     if classes < 2 || classes > 256 { throw ValidationError("--classes must be in 2...256: labels are bytes.") }
-    if dataset == "mnist", classes != 10 {
+    if name == "mnist", classes != 10 {
       throw ValidationError("mnist has 10 classes, not \(classes). Leave --classes out, or name a folder (./mnist).")
     }
   }
 
-  func load() throws -> ImageDataset {
-    dataset == "mnist" ? try MNIST.load() : try ImageDataset.idx(folder: folder, classes: classes)
+  /// The table that is named, if it is one.
+  var table: String? {
+    guard let source, source != "mnist" else { return nil }
+    var isFolder: ObjCBool = false
+    let isThere = FileManager.default.fileExists(atPath: source, isDirectory: &isFolder)
+    return isThere && isFolder.boolValue ? nil : source
   }
+
+  func load() throws -> ImageDataset {
+    name == "mnist" ? try MNIST.load() : try ImageDataset.idx(folder: folder, classes: classes)
+  }
+
+  private var name: String { source ?? dataset }
 
   /// With `~/`, which a shell leaves alone in `--dataset=~/…`, as the home folder.
   private var folder: String {
-    dataset.hasPrefix("~/") ? FileManager.default.homeDirectoryForCurrentUser.path + dataset.dropFirst() : dataset
+    name.hasPrefix("~/") ? FileManager.default.homeDirectoryForCurrentUser.path + name.dropFirst() : name
   }
 }
 

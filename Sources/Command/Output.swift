@@ -16,10 +16,25 @@ final class Output {
 
   /// An event for programs, keys in the order given; without --json there is none.
   func emit(_ event: String, _ fields: KeyValuePairs<String, JSON>) throws {
-    guard isJSON else { return }
-    let parts = ["\"event\":\"\(event)\""] + fields.map { "\"\($0.key)\":\($0.value.text)" }
-    try write("{" + parts.joined(separator: ",") + "}")
+    try emit(event, fields.map { ($0.key, $0.value) })
   }
+
+  func emit(_ event: String, _ fields: [(String, JSON)]) throws {
+    guard isJSON else { return }
+    try write(JSON.object([("event", .text(event))] + fields).text)
+  }
+
+  /// A file that was written.
+  func saved(_ path: String) throws {
+    try say("saved \(path)")
+    try emit("saved", ["path": .text(path)])
+  }
+
+  /// Something to know that ends nothing.
+  func warn(_ text: String) { complete("warning: \(text)\n") }
+
+  /// Whether progress is shown in place.
+  var hasBar: Bool { isTerminal && !isJSON }
 
   /// Written at once: whoever reads a pipe sees each line when it happens.
   private func write(_ line: String) throws {
@@ -33,6 +48,10 @@ final class Output {
   /// How a long task is going. On a terminal a line that the next one writes over; elsewhere, and as
   /// JSON, a line now and then. Standard output stays clean of the lines for people.
   func progress(_ line: String, event: String, _ fields: KeyValuePairs<String, JSON>) throws {
+    try progress(line, event: event, fields.map { ($0.key, $0.value) })
+  }
+
+  func progress(_ line: String, event: String, _ fields: [(String, JSON)]) throws {
     if isTerminal, !isJSON { return complete("\r\u{1B}[K\(line)") }
     guard lastProgress.duration(to: .now) > .seconds(2) else { return }
     lastProgress = .now
@@ -52,11 +71,14 @@ struct OutputError: Error, CustomStringConvertible {
   var description: String { "standard output cannot be written. Free space there, or direct it elsewhere." }
 }
 
-/// A JSON value of the few kinds that events need.
+/// A JSON value, for writing.
 enum JSON {
   case number(Double)
   case integer(Int)
   case text(String)
+  case flag(Bool)
+  case array([JSON])
+  case object([(String, JSON)])
   case null
 
   var text: String {
@@ -65,6 +87,10 @@ enum JSON {
     case .number(let value): value.isFinite ? "\(value)" : "null"
     case .integer(let value): "\(value)"
     case .text(let value): JSON.quoted(value)
+    case .flag(let value): "\(value)"
+    case .array(let values): "[" + values.map(\.text).joined(separator: ",") + "]"
+    case .object(let members):
+      "{" + members.map { JSON.quoted($0.0) + ":" + $0.1.text }.joined(separator: ",") + "}"
     case .null: "null"
     }
   }
@@ -84,19 +110,24 @@ enum JSON {
 
 /// What a run ends with: the same for training and evaluation.
 struct Finish {
-  var testAccuracy: Double
+  /// `test_accuracy` and the like.
+  var measures: Measures
   var trainSeconds: Double
   var stepPlans: Int
 
   func report(_ output: Output) throws {
     try output.emit(
       "finished",
-      [
-        "test_accuracy": .number(testAccuracy), "train_seconds": .number(trainSeconds),
-        "peak_memory_bytes": .integer(Memory.peakBytes), "plans_compiled": .integer(Runtime.counters.plansCompiled),
-        "step_plans_compiled": .integer(stepPlans),
+      EventWriter.fields(measures) + [
+        ("train_seconds", .number(trainSeconds)), ("peak_memory_bytes", .integer(Memory.peakBytes)),
+        ("plans_compiled", .integer(Runtime.counters.plansCompiled)), ("step_plans_compiled", .integer(stepPlans)),
       ])
-    try output.say(String(format: "test accuracy %.2f%%", testAccuracy * 100))
+    for (name, value) in measures {
+      let words = name.replacingOccurrences(of: "_", with: " ")
+      try output.say(
+        name.hasSuffix("accuracy")
+          ? String(format: "\(words) %.2f%%", value * 100) : String(format: "\(words) %.4f", value))
+    }
   }
 }
 

@@ -57,7 +57,7 @@ struct ProfileReport {
         format: "\nplan %d: %d runs of %d steps, %.3f ms each, %.1f%% of the time", plan.number, plan.runs,
         plan.steps.count, 1000 * plan.seconds / Double(max(1, plan.runs)), 100 * share(plan.seconds)))
     let header = ["step", "calls", "µs each", "time", "GFLOP/s", "of peak", "GB/s", "of peak", ""]
-    try output.say(Table.lines(header: header, plan.steps.map(row)).joined(separator: "\n"))
+    try output.say(TextTable.lines(header: header, plan.steps.map(row)).joined(separator: "\n"))
   }
 
   private func row(_ step: Profile.Report.Step) -> [String] {
@@ -112,13 +112,16 @@ struct ProfileReport {
 }
 
 /// Columns of text: numbers stand right, the last column left.
-enum Table {
-  static func lines(header: [String], _ rows: [[String]]) -> [String] {
+enum TextTable {
+  ///
+  /// - Parameter left: columns of words, besides the last; numbers stand at the right.
+  static func lines(header: [String], _ rows: [[String]], left: Set<Int> = []) -> [String] {
     let all = [header] + rows
     let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
     return all.map { row in
-      let cells = row.indices.dropLast().map { column in
-        String(repeating: " ", count: widths[column] - row[column].count) + row[column]
+      let cells = row.indices.dropLast().map { column -> String in
+        let room = String(repeating: " ", count: widths[column] - row[column].count)
+        return left.contains(column) ? row[column] + room : room + row[column]
       }
       let line = "  " + cells.joined(separator: "  ") + "  " + (row.last ?? "")
       return String(line.reversed().drop { $0 == " " }.reversed())

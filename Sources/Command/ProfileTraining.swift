@@ -63,37 +63,37 @@ struct ProfileTraining: AsyncParsableCommand {
     }
   }
 
-  private func loaded() throws -> (Perceptron, LabeledData) {
+  private func loaded() throws -> (Sequential, LabeledData) {
     let dataset = try data.load()
     let inputs = dataset.train.inputs.shape.suffix(from: 1).count
-    return (Perceptron(inputs: inputs, classes: dataset.classes), dataset.train)
+    return (Sequential.perceptron([inputs, 512, 256, dataset.classes]), dataset.train)
   }
 
   /// Examples for a few batches, of nothing in particular.
-  private func madeUp(_ sizes: [Int]) throws -> (Perceptron, LabeledData) {
+  private func madeUp(_ sizes: [Int]) throws -> (Sequential, LabeledData) {
     // 64 MiB of examples at the most, but one batch.
     let count = batchSize * max(1, min(steps, 16, (16 << 20) / sizes[0] / batchSize))
     let classes = sizes[sizes.count - 1]
     let data = LabeledData(
       inputs: Tensor.normal([count, sizes[0]]), labels: Tensor((0..<count).map { $0 % classes }), classes: classes)
     try eval(data.inputs, data.labels)
-    return (Perceptron(sizes: sizes), data)
+    return (Sequential.perceptron(sizes), data)
   }
 
-  private func train(_ model: Perceptron, _ examples: LabeledData, _ output: Output) throws {
+  private func train(_ model: Sequential, _ examples: LabeledData, _ output: Output) throws {
     let trainer = Trainer(model, optimizer: Adam()) { model, x, y in softmaxCrossEntropy(model(x), y) }
-    var done = 0
+    let limit = steps
     defer { output.clearProgress() }
     try trainer.fit(
       examples, epochs: steps, batchSize: batchSize,
-      shouldStop: {
-        done += 1
-        return done == steps
-      },
-      onEvent: { event in
-        if case .progress = event {
-          try output.progress("step \(done)/\(steps)", event: "progress", ["step": .integer(done)])
+      callbacks: [
+        .onEvent { event, run in
+          if case .stepFinished = event, run.totalSteps == limit { run.stop("enough") }
+          if case .progress = event {
+            try output.progress(
+              "step \(run.totalSteps)/\(limit)", event: "progress", ["step": .integer(run.totalSteps)])
+          }
         }
-      })
+      ])
   }
 }

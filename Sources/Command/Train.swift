@@ -6,35 +6,35 @@ struct Train: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Train a network, and test it on examples that it has not seen.",
     discussion: """
-      Without arguments: a perceptron with layers of 784, 512, 256 and 10 neurons learns MNIST's 60,000 \
+      Without arguments: a network with layers of 784, 512, 256 and 10 neurons learns MNIST's 60,000 \
       handwritten digits in 5 passes (epochs), and is tested on 10,000 others.
+
+      With a table (CSV or JSON lines, .gz or not) and the column to predict: text, booleans and whole numbers of at \
+      most 20 different values are classes, other numbers are predicted as numbers. Numbers are standardised, \
+      categories become one column each, missing values are filled. A fifth of the rows is held out as a test, \
+      the same for the same --seed.
 
       EXAMPLES
         cajal train
+        cajal train iris.csv --target species --save iris.safetensors
+        cajal train houses.csv --target -1 --hidden 64,64 --epochs 100
+        cajal train adult.csv.gz --target income --test adult-test.csv.gz
+        cajal train iris.csv --target species --folds 5
         cajal train --epochs 10 --learning-rate 0.0005 --save digits.safetensors
+        cajal train --run runs/first --resume
         cajal train --dataset ~/fashion-mnist --json
-        cajal train --epochs 1 --profile trace.json
 
-      Ctrl-C ends after the current step and saves what was learned so far.
+      Any flag may stand in a file instead: --config FILE, a JSON object of the flags' names and values; flags on the \
+      command line come after it and count. Ctrl-C ends after the current step and saves what was learned so far; \
+      a run with --run goes on with --resume, whatever ended it.
       """)
 
-  @OptionGroup var data: DataOptions
-  @OptionGroup var machine: MachineOptions
-
-  @Option(help: "Passes over the training examples.")
-  var epochs = 5
-
-  @Option(help: "Examples that one step looks at.")
-  var batchSize = 128
-
-  @Option(help: "The size of Adam's first step; it shrinks linearly to nothing over the run.")
-  var learningRate = 0.001
-
-  @Option(help: "Fixes all random numbers: the same seed gives the same weights, bit for bit.")
-  var seed: UInt64 = 0
-
-  @Option(help: "Write the trained network to this file (safetensors).")
-  var save: String?
+  @OptionGroup(title: "Data") var data: DataOptions
+  @OptionGroup(title: "Tables") var table: TableOptions
+  @OptionGroup(title: "Model") var network: NetworkOptions
+  @OptionGroup(title: "Learning") var optimization: OptimizationOptions
+  @OptionGroup(title: "Keeping") var keeping: KeepingOptions
+  @OptionGroup(title: "Machine") var machine: MachineOptions
 
   @Option(
     defaultAsFlag: "profile.json",
@@ -42,103 +42,98 @@ struct Train: AsyncParsableCommand {
   var profile: String?
 
   func validate() throws {
-    if epochs < 1 { throw ValidationError("--epochs must be at least 1.") }
-    if batchSize < 1 { throw ValidationError("--batch-size must be at least 1.") }
-    if !(learningRate > 0 && learningRate.isFinite) {
-      throw ValidationError("--learning-rate must be a positive number.")
-    }
-    if let save { try checkWritable(save, option: "--save") }
     if let profile { try checkWritable(profile, option: "--profile") }
+    if data.table == nil, let flag = table.given {
+      throw ValidationError("\(flag) is about a table. Name its file: cajal train FILE.csv \(flag) …")
+    }
   }
 
   func run() async throws {
     try machine.run {
       Interrupt.install()
       let output = Output(isJSON: machine.json)
-      let dataset = try data.load()
-      let inputs = dataset.train.inputs.shape.suffix(from: 1).count
-      let model = withSeed(seed) { Perceptron(inputs: inputs, classes: dataset.classes) }
-      try introduce(model, dataset, output)
-      let meter = profile.map { _ in Profile() }
-      let (report, last) = try meter.measure { try train(model, dataset, output) }
-      if let save {
-        try model.save(save, metadata: ["cajal.model": "perceptron", "cajal.dataset": dataset.name])
-        try output.say("saved \(save)")
-      }
-      try output.say(String(format: "trained in %.1f s", report.seconds))
-      let accuracy = try last ?? measuredAccuracy(of: model, on: dataset.test, output)
-      if let meter { try ProfileReport.show(meter, trace: profile, output) }
-      let plans = report.stepCounters.plansCompiled
-      try Finish(testAccuracy: accuracy, trainSeconds: report.seconds, stepPlans: plans).report(output)
-      if report.wasStopped { throw ExitCode(130) }
+      let settings = RunSettings(
+        network: network, optimization: optimization, keeping: keeping, device: machine.device, trace: profile)
+      let wasStopped =
+        try data.table.map { try TableTraining($0, table, settings, output).run() }
+        ?? PictureTraining(data.load(), settings, output).run()
+      if wasStopped { throw ExitCode(130) }
     }
-  }
-
-  private func introduce(_ model: Perceptron, _ dataset: ImageDataset, _ output: Output) throws {
-    let sizes = model.sizes.map(String.init).joined(separator: "-")
-    try output.say("\(dataset.name): \(dataset.train.count) examples to train on, \(dataset.test.count) to test with")
-    try output.say("perceptron \(sizes): \(model.parameterCount) parameters, on \(machine.device)")
-  }
-
-  /// Trains; returns the report, and the accuracy unless Ctrl-C ended the run: then saving comes first.
-  private func train(_ model: Perceptron, _ dataset: ImageDataset, _ output: Output) throws -> (TrainingReport, Double?)
-  {
-    let trainer = Trainer(model, optimizer: Adam(learningRate: learningRate)) { model, x, y in
-      softmaxCrossEntropy(model(x), y)
-    }
-    var last: Double?
-    let report = try trainer.fit(
-      dataset.train, epochs: epochs, batchSize: batchSize, seed: seed, schedule: { 1 - $0 },
-      validate: {
-        last = Interrupt.wasRequested ? nil : try measuredAccuracy(of: model, on: dataset.test, output)
-        return last
-      }, shouldStop: { Interrupt.wasRequested }, onEvent: { try show($0, output) })
-    return (report, last)
-  }
-
-  private func show(_ event: TrainingEvent, _ output: Output) throws {
-    switch event {
-    case .started(let epochs, let steps, let examples):
-      try output.emit(
-        "started",
-        [
-          "version": .integer(TrainingEvent.version), "epochs": .integer(epochs), "steps": .integer(steps),
-          "examples": .integer(examples),
-        ])
-    case .progress(let epoch, let step, let steps, let loss, let rate):
-      try output.progress(
-        String(
-          format: "epoch %d/%d  step %d/%d  loss %.4f  %.0f examples/s", epoch, epochs, step, steps, loss, rate),
-        event: "progress",
-        [
-          "epoch": .integer(epoch), "step": .integer(step), "loss": .number(Double(loss)),
-          "examples_per_second": .number(rate),
-        ])
-    case .epochFinished(let report): try show(report, output)
-    case .finished: output.clearProgress()
-    }
-  }
-
-  private func show(_ report: EpochReport, _ output: Output) throws {
-    output.clearProgress()
-    let accuracy = report.validationAccuracy
-    let tested = accuracy.map { String(format: "  test accuracy %.2f%%", $0 * 100) } ?? ""
-    try output.say(
-      String(format: "epoch %d/%d  loss %.4f", report.epoch, report.epochs, report.loss) + tested
-        + String(format: "  %.1f s", report.seconds))
-    try output.emit(
-      "epoch",
-      [
-        "epoch": .integer(report.epoch), "loss": .number(Double(report.loss)),
-        "test_accuracy": accuracy.map(JSON.number) ?? .null,
-        "seconds": .number(report.seconds),
-      ])
   }
 }
 
-extension Profile? {
-  /// Runs `body`, profiled if there is a profile.
-  fileprivate func measure<Result>(_ body: () throws -> Result) rethrows -> Result {
-    try self?.measure(body) ?? body()
+/// The flags that say how to train, whatever the data.
+struct RunSettings {
+  var network: NetworkOptions
+  var optimization: OptimizationOptions
+  var keeping: KeepingOptions
+  var device: String
+  /// Where a trace of the training goes, if it is profiled.
+  var trace: String?
+
+  /// Runs `body`, which trains; then shows where its time went, if that is wanted.
+  func profiled(_ output: Output, _ body: () throws -> TrainingReport) throws -> TrainingReport {
+    guard let trace else { return try body() }
+    let profile = Profile()
+    let report = try profile.measure(body)
+    try ProfileReport.show(profile, trace: trace, output)
+    return report
+  }
+}
+
+/// Training on pictures in memory.
+struct PictureTraining {
+  private let dataset: ImageDataset
+  private let settings: RunSettings
+  private let output: Output
+
+  init(_ dataset: ImageDataset, _ settings: RunSettings, _ output: Output) {
+    self.dataset = dataset
+    self.settings = settings
+    self.output = output
+  }
+
+  /// - Returns: whether Ctrl-C ended it.
+  func run() throws -> Bool {
+    let optimization = settings.optimization
+    let classes = dataset.classes
+    let inputs = dataset.train.inputs.shape.suffix(from: 1).count
+    let model = try withSeed(optimization.seed) {
+      try settings.network.network(
+        inputs: inputs, outputs: classes, standard: [512, 256], dropout: 0, flattens: true)
+    }
+    try introduce(model)
+    let trainer = Trainer(
+      model, loss: .softmaxCrossEntropy, optimizer: optimization.makeOptimizer((.adam, 1e-3, 0)), metrics: [.accuracy])
+    optimization.configure(trainer)
+    let metadata = ["cajal.dataset": dataset.name, "cajal.task": "pictures"]
+    var callbacks: [any Callback] = [InterruptCallback(), EventWriter(output)]
+    if let patience = optimization.earlyStopping { callbacks.append(EarlyStopping("val_loss", patience: patience)) }
+    callbacks += settings.keeping.callbacks(
+      configuration: ["dataset": dataset.name, "sizes": model.sizes.map(String.init).joined(separator: "-")],
+      monitor: "val_accuracy", metadata: metadata)
+    let report = try settings.profiled(output) {
+      try trainer.fit(
+        dataset.train, epochs: optimization.epochs ?? 5, batchSize: optimization.batchSize ?? 128,
+        validation: dataset.test, seed: optimization.seed, schedule: optimization.makeSchedule(), callbacks: callbacks)
+    }
+    if let save = settings.keeping.save {
+      try model.save(save, metadata: metadata)
+      try output.saved(save)
+    }
+    try output.say(String(format: "trained in %.1f s", report.seconds))
+    let last = optimization.earlyStopping == nil && !report.wasStopped ? trainer.history["val_accuracy"].last : nil
+    let accuracy = try last ?? measuredAccuracy(of: model, on: dataset.test, output)
+    try Finish(
+      measures: ["test_accuracy": accuracy], trainSeconds: report.seconds,
+      stepPlans: report.stepCounters.plansCompiled
+    ).report(output)
+    return Interrupt.wasRequested
+  }
+
+  private func introduce(_ model: Sequential) throws {
+    let sizes = model.sizes.map(String.init).joined(separator: "-")
+    try output.say("\(dataset.name): \(dataset.train.count) examples to train on, \(dataset.test.count) to test with")
+    try output.say("network \(sizes): \(model.parameterCount) parameters, on \(settings.device)")
   }
 }

@@ -186,7 +186,7 @@ public final class Engine: Sendable {
 
   /// The recorder's limit was passed, or each operation is to be evaluated at once.
   private func evaluatePending(_ recording: Recording) {
-    if Settings.process.checksNaN {
+    if recording.checksNaN {
       var nodes: [Node] = []
       recording.forEachPending { nodes.append($0) }
       NaNCheck.evaluate(nodes, self)

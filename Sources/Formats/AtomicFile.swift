@@ -65,7 +65,7 @@ public enum AtomicFile {
   }
 
   /// Makes the rename itself survive a power cut, where the file system can.
-  private static func flush(folder: String) {
+  static func flush(folder: String) {
     let descriptor = open(folder, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
     fsync(descriptor)
@@ -122,7 +122,7 @@ private func systemWrite(_ descriptor: Int32, _ start: UnsafeRawPointer, _ count
 }
 private func systemClose(_ descriptor: Int32) -> Int32 { close(descriptor) }
 
-private func writingError(_ path: String, _ code: Int32, folder: String) -> FormatError {
+func writingError(_ path: String, _ code: Int32, folder: String) -> FormatError {
   let (problem, remedy) =
     switch code {
     case ENOSPC: ("the disk is full", "Free space on it, or save elsewhere; nothing was changed")

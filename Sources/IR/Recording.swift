@@ -13,7 +13,7 @@ public final class Recording {
   @exclusivity(unchecked) private var count = 0
   /// Effects among them: they run whether or not anybody reads them, in the order of recording.
   @exclusivity(unchecked) private var effects = ContiguousArray<Node>()
-  @exclusivity(unchecked) private var nextPrune = Recording.firstPrune(Settings.process)
+  @exclusivity(unchecked) private var nextPrune = Recording.firstPrune(Settings.process.checksNaN)
 
   /// The scope of the innermost synchronous ``Scope/run(_:)`` on this thread, which holds it: quicker to find
   /// than the task's.
@@ -22,10 +22,12 @@ public final class Recording {
   @exclusivity(unchecked) var path: ModulePath?
   /// The function being captured.
   @exclusivity(unchecked) var capture: Capture?
+  /// Whether each operation is evaluated at once, and the first that makes a NaN becomes an error.
+  @exclusivity(unchecked) public private(set) var checksNaN = Settings.process.checksNaN
 
   /// Nodes after which dead ones are first looked for; doubles with what is found alive. Where each operation
   /// is evaluated at once, none.
-  private static func firstPrune(_ settings: Settings) -> Int { settings.checksNaN ? 0 : 4096 }
+  private static func firstPrune(_ checksNaN: Bool) -> Int { checksNaN ? 0 : 4096 }
 
   /// What evaluates nodes; the engine's.
   nonisolated(unsafe) public static var evaluator: (@Sendable (Recording) -> Void)?
@@ -40,6 +42,14 @@ public final class Recording {
 
   /// The module whose forward pass this thread records.
   public static var path: ModulePath? { ofThread._withUnsafeGuaranteedRef { $0.path } }
+
+  /// Runs `body` with each operation that this thread records evaluated at once.
+  public func checkingNaN<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let outer = (checksNaN, nextPrune)
+    (checksNaN, nextPrune) = (true, 0)
+    defer { (checksNaN, nextPrune) = outer }
+    return try body()
+  }
 
   /// The innermost open differentiation.
   var differentiation: DifferentiationScope? {
@@ -80,12 +90,12 @@ public final class Recording {
   func evaluate() {
     let settings = Settings.process
     prune()
-    if count >= settings.pendingNodeLimit || settings.checksNaN, count > 0 {
+    if count >= settings.pendingNodeLimit || checksNaN, count > 0 {
       Recording.evaluator?(self)
       prune()
     }
     // Never beyond the limit, unless what is left cannot be evaluated.
-    let first = Recording.firstPrune(settings)
+    let first = Recording.firstPrune(checksNaN)
     let limit = settings.pendingNodeLimit
     nextPrune = count < limit ? max(first, min(2 * count, limit)) : count + first
   }

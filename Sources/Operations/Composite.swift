@@ -24,6 +24,7 @@ public final class CompositeFunction: Sendable {
 
   public func callAsFunction(_ operands: [Value]) -> Value {
     if let failed = operands.first(where: \.isFailed) { return failed }
+    let operands = Scope.current.autocast == nil ? operands : operands.map(\.raised)
     return body(for: operands).map { record(Composite($0), operands) } ?? parts(operands)
   }
 

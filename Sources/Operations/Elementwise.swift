@@ -166,7 +166,9 @@ public struct Cast: Operation {
 
 extension Value {
   /// Applies `function`; operands have one dtype already.
-  static func apply(_ function: ElementwiseFunction, _ a: Value) -> Value { record(Elementwise(function), a) }
+  static func apply(_ function: ElementwiseFunction, _ a: Value) -> Value {
+    record(Elementwise(function), function.autocast == .full ? a.raised : a)
+  }
   static func apply(_ function: ElementwiseFunction, _ a: Value, _ b: Value) -> Value {
     record(Elementwise(function), a, b)
   }

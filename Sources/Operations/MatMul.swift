@@ -117,6 +117,11 @@ extension Value {
   /// NumPy's `matmul`: vectors become matrices for the product, batch axes broadcast. Narrow integers
   /// wrap, through int32; `bool` counts as int64.
   public func matmul(_ other: Value, transposed: Bool = false, transposingOther: Bool = false) -> Value {
+    let (a, b) = Value.lowered(self, other)
+    return a.product(b, transposed: transposed, transposingOther: transposingOther)
+  }
+
+  private func product(_ other: Value, transposed: Bool, transposingOther: Bool) -> Value {
     if rank == 2, other.rank == 2, dtype == other.dtype, dtype.isFloat {
       return record(MatMul(transposesA: transposed, transposesB: transposingOther), self, other)
     }

@@ -249,7 +249,7 @@ extension Value {
   func reduced(_ kind: Reduce.Kind, _ axes: [Int]?, keepingAxes: Bool) -> Value {
     let axes = shape.normalized(axes)
     if axes.isEmpty, !isFailed, kind != .sum && kind != .product || dtype == dtype.accumulated { return self }
-    let result = record(Reduce(kind, axes: axes), self)
+    let result = record(Reduce(kind, axes: axes), raised)
     guard keepingAxes, !result.isFailed else { return result }
     return result.reshaped(to: shape.reduced(over: axes, keepingAxes: true))
   }

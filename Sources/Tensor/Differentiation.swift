@@ -67,8 +67,14 @@ private func gradients(of value: Tensor, at inputs: [Value], in scope: Different
     return inputs.map { _ in error }
   }
   let seed = Value.constant(.integer(1), value.dtype).broadcast(to: value.shape)
-  let found = reverse([(value: value.value, cotangent: seed)], inputs: inputs, in: scope)
+  let found = withoutAutocast { reverse([(value: value.value, cotangent: seed)], inputs: inputs, in: scope) }
   return Tensor.results(zip(found, inputs).map { $0 ?? Value.constant(.integer(0), $1.dtype).broadcast(to: $1.shape) })
+}
+
+/// Rules meet operands that have their dtypes already.
+private func withoutAutocast<Result>(_ body: () -> Result) -> Result {
+  let scope = Scope.current
+  return scope.autocast == nil ? body() : scope.with(autocast: .some(nil)).run(body)
 }
 
 private func undifferentiable(_ value: Tensor) -> Mismatch? {
@@ -89,7 +95,7 @@ private func undifferentiable(_ value: Tensor) -> Mismatch? {
 public func gradients(of y: Tensor, withRespectTo xs: [Tensor], cotangent: Tensor? = nil) -> [Tensor] {
   withExtendedLifetime((y, xs, cotangent)) {
     let seed = cotangent?.value ?? Value.constant(.integer(1), y.dtype).broadcast(to: y.shape)
-    let found = reverse([(value: y.value, cotangent: seed)], inputs: xs.map(\.value), in: nil)
+    let found = withoutAutocast { reverse([(value: y.value, cotangent: seed)], inputs: xs.map(\.value), in: nil) }
     return Tensor.results(zip(found, xs).map { $0 ?? Value.constant(.integer(0), $1.dtype).broadcast(to: $1.shape) })
   }
 }

@@ -33,6 +33,18 @@ public func withTraining<Result>(_ isTraining: Bool = true, _ body: () throws ->
   try Scope.current.with(isTraining: isTraining).run(body)
 }
 
+/// Runs `body` with each operation evaluated at once: the first that makes a NaN of operands without one becomes an
+/// error that names it and its module. Slow; for finding out where a NaN comes from.
+public func withNaNCheck<Result>(_ body: () throws -> Result) rethrows -> Result {
+  try Recording.ofThread.takeUnretainedValue().checkingNaN(body)
+}
+
+/// Runs `body` with matrix products in `dtype` (bfloat16 or float16): mixed precision. Sums, exponentials, norms and
+/// losses stay in float32, as parameters do: Micikevicius et al. 2018. `nil` ends it.
+public func withAutocast<Result>(to dtype: DType? = .bfloat16, _ body: () throws -> Result) rethrows -> Result {
+  try Scope.current.with(autocast: .some(dtype)).run(body)
+}
+
 // MARK: The same around asynchronous work
 
 public func withSeed<Result>(

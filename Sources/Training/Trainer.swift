@@ -1,167 +1,361 @@
 import CajalBase
 import CajalData
 import CajalEngine
+import CajalIR
+import CajalLosses
+import CajalMetrics
 import CajalNN
 import CajalOptimizers
 import CajalTensor
-import Foundation
 
-/// Runs a training loop whose step is yours: from a model and a batch to the loss.
+/// Trains a model, tests it, and remembers how it went.
+///
+/// ```swift
+/// let trainer = Trainer(model, loss: .softmaxCrossEntropy, optimizer: Adam(), metrics: [.accuracy])
+/// try trainer.fit(data.train, epochs: 5, validation: data.test, callbacks: [.progress])
+/// print(trainer.history["val_accuracy"])
+/// ```
+///
+/// With a loss of one's own, from a model and a batch:
 ///
 /// ```swift
 /// let trainer = Trainer(model, optimizer: Adam()) { model, x, y in softmaxCrossEntropy(model(x), y) }
-/// try trainer.fit(data.train, epochs: 5)
 /// ```
-public final class Trainer<Model: Module>: Sendable {
-  public typealias Step = @Sendable (_ model: Model, _ x: Tensor, _ y: Tensor) -> Tensor
+///
+/// With a step of one's own, which updates whatever it likes by as many optimizers as it needs:
+///
+/// ```swift
+/// let trainer = Trainer(model, optimizers: ["optimizer": sgd]) { model, batch in
+///   let (loss, gradients) = valueAndGradient(of: model) { meanSquaredError(model(batch.inputs), batch.targets) }
+///   sgd.update(model, gradients)
+///   return StepResult(loss: loss)
+/// }
+/// ```
+public final class Trainer<Model: Module> {
+  /// One training step on a batch, updates included.
+  public typealias Step = (_ model: Model, _ batch: Batch) throws -> StepResult
+  /// What the model makes of a batch, without learning from it.
+  public typealias Forward = (_ model: Model, _ batch: Batch) -> StepResult
 
   public let model: Model
-  public let optimizer: any Optimizer
-  private let step: Step
-  private let meter = EngineMeter()
+  public let optimizers: [String: any Optimizer]
+  public let metrics: [Metric]
+  /// The epochs so far, resumed ones among them.
+  public private(set) var history = History()
+  /// Changes gradients before the update: `{ $0.clipped(toGlobalNorm: 1) }`.
+  public var transformGradients: (Gradients) -> Gradients = { $0 }
+  /// Batches whose gradients make one step, as one batch of their sizes together would (if all are of one size).
+  public var accumulatedBatches = 1
+  /// The dtype of matrix products: `.bfloat16` for mixed precision, `nil` for that of their operands.
+  public var precision: DType?
 
-  /// - Parameter loss: the step: one number for a batch, to be made small.
-  public init(_ model: Model, optimizer: any Optimizer, loss: @escaping Step) {
+  /// Without it the step is one's own.
+  private let forward: Forward?
+  private let customStep: Step?
+  private let meter = EngineMeter()
+  private var resumed: SavedRun?
+
+  private init(
+    _ model: Model, _ optimizers: [String: any Optimizer], _ metrics: [Metric], forward: Forward?, step: Step?
+  ) {
     self.model = model
-    self.optimizer = optimizer
-    step = loss
+    self.optimizers = optimizers
+    self.metrics = metrics
+    self.forward = forward
+    customStep = step
   }
 
-  /// Trains for `epochs` passes over `data`, each in an order of its own that `seed` says.
+  /// - Parameters:
+  ///   - loss: from the model's outputs and the batch's targets one number, to be made small.
+  ///   - metrics: measured on what the model gives while it learns, and on the validation part.
+  public convenience init(_ model: Model, loss: Loss, optimizer: any Optimizer, metrics: [Metric] = [])
+  where Model: Layer {
+    self.init(
+      model, ["optimizer": optimizer], metrics,
+      forward: { model, batch in
+        let outputs = model(batch.inputs)
+        return StepResult(loss: loss(outputs, batch.targets), outputs: outputs)
+      }, step: nil)
+  }
+
+  /// - Parameter loss: from the model and a batch's inputs and targets one number, to be made small.
+  public convenience init(
+    _ model: Model, optimizer: any Optimizer, loss: @escaping (_ model: Model, _ x: Tensor, _ y: Tensor) -> Tensor
+  ) {
+    self.init(
+      model, ["optimizer": optimizer], [],
+      forward: { StepResult(loss: loss($0, $1.inputs, $1.targets)) }, step: nil)
+  }
+
+  /// - Parameters:
+  ///   - optimizers: those that the step uses, by names for checkpoints; a schedule scales the rates of all.
+  ///   - evaluation: what ``evaluate(_:)`` and validation measure; without it there is none.
+  public convenience init(
+    _ model: Model, optimizers: [String: any Optimizer], metrics: [Metric] = [], evaluation: Forward? = nil,
+    step: @escaping Step
+  ) {
+    self.init(model, optimizers, metrics, forward: evaluation, step: step)
+  }
+
+  // MARK: Training
+
+  /// Trains for `epochs` passes over `data`.
+  ///
+  /// The same seed, data and model give the same weights, bit for bit, also where the run was resumed between.
   ///
   /// - Parameters:
-  ///   - schedule: a factor for the optimizer's learning rate, from the fraction of the run that is done.
-  ///   - validate: called after each epoch; the accuracy that it returns stands in the epoch's report.
-  ///   - shouldStop: asked after each step; the run then ends early, with everything learned so far.
-  ///   - onEvent: hears of everything; what it throws ends the run.
-  /// - Throws: ``TrainingError`` where the loss is no number any more; ``TensorError`` where a step failed.
+  ///   - epochs: in all; of a resumed run those that it made before count too.
+  ///   - validation: measured after each epoch.
+  ///   - seed: of what the model draws in its steps, as dropout does. The order of examples is the data's.
+  ///   - schedule: a factor for the optimizers' learning rates, from step to step.
+  ///   - callbacks: told of everything, in this order; ``Checkpoint`` comes last.
+  /// - Throws: ``TrainingError`` where the loss is no number any more; ``TensorError`` where a step failed; what a
+  ///   callback throws.
   @discardableResult
   public func fit(
-    _ data: LabeledData, epochs: Int, batchSize: Int = 128, seed: UInt64 = 0,
-    schedule: @escaping (_ progress: Double) -> Double = { _ in 1 },
-    validate: () throws -> Double? = { nil }, shouldStop: () -> Bool = { false },
-    onEvent: (TrainingEvent) throws -> Void = { _ in }
+    _ data: Dataset<Batch>, epochs: Int, validation: Dataset<Batch>? = nil, seed: UInt64 = 0,
+    schedule: Schedule = .constant(), callbacks: [any Callback] = []
   ) throws -> TrainingReport {
     try eval(model.trainableParameters.filter { $0.shape != nil }.map(\.value))
-    var run = Progress(
-      epochs: epochs, steps: data.batches(of: batchSize).count, learningRate: optimizer.learningRate, schedule: schedule
-    )
-    defer { optimizer.learningRate = run.learningRate }
-    try onEvent(.started(epochs: epochs, steps: run.stepsPerEpoch, examples: data.count))
-    for epoch in 1...max(1, epochs) where epochs > 0 && !run.wasStopped {
-      let batches = data.batches(of: batchSize, shuffled: true, seed: seed, epoch: epoch)
-      let loss = try train(batches, epoch, &run, shouldStop, onEvent)
-      let accuracy = try validate()
-      try onEvent(
-        .epochFinished(
-          EpochReport(epoch: epoch, epochs: epochs, loss: loss, validationAccuracy: accuracy, seconds: run.epochSeconds)
-        ))
+    let callbacks = callbacks.flatMap { [$0] + $0.members }
+    for case let checkpoint as Checkpoint in callbacks where checkpoint.resumes && resumed == nil {
+      if CheckpointFolder(checkpoint.folder).latest != nil { try resume(from: checkpoint.folder) }
+    }
+    let steps = data.count.map { ($0 + accumulatedBatches - 1) / accumulatedBatches }
+    let run = try begin(epochs: epochs, steps: steps, seed: seed, callbacks)
+    let rates = optimizers.mapValues(\.learningRate)
+    defer {
+      for (name, rate) in rates { optimizers[name]?.learningRate = rate }
+      history = run.history
+    }
+    var times = Times()
+    try run.tell(.started(StartReport(epochs: epochs, epochsDone: run.history.epochs.count, steps: steps)))
+    while run.history.epochs.count < epochs, run.stopReason == nil {
+      try train(run, data, rates, schedule, &times)
+      // A run that was stopped in the middle of an epoch goes on there if it is resumed.
+      if run.stopReason != nil, run.stepInEpoch != run.stepsPerEpoch { break }
+      try finishEpoch(run, validation, &times)
     }
     let report = TrainingReport(
-      epochs: run.epochsDone, steps: run.stepsDone, seconds: run.seconds, stepCounters: meter.counters,
-      wasStopped: run.wasStopped)
-    try onEvent(.finished(report))
+      epochs: run.history.epochs.count, steps: run.totalSteps, seconds: times.training,
+      stepCounters: meter.counters, stopReason: run.stopReason)
+    try run.tell(.finished(report))
     return report
   }
 
-  /// One epoch; returns its mean loss.
-  private func train(
-    _ batches: Batches, _ epoch: Int, _ run: inout Progress, _ shouldStop: () -> Bool,
-    _ onEvent: (TrainingEvent) throws -> Void
-  ) throws -> Float {
-    run.beginEpoch()
-    var total = Tensor.zeros([])
-    var examples = 0
-    var steps = 0
-    for (x, y) in batches {
-      optimizer.learningRate = run.scheduledLearningRate
-      let loss = meter.measure { () -> Tensor in
-        // The sum is made inside, where it is part of the step's plan.
-        let (loss, gradients, sum) = valueAndGradient(of: model) { () -> (Tensor, Tensor) in
-          let loss = step(model, x, y)
-          return (loss, total + loss.stoppingGradient())
-        }
-        total = sum
-        optimizer.update(model, gradients)
-        return loss
-      }
-      steps += 1
-      examples += x.shape[0]
-      run.stepsDone += 1
-      if run.isReportDue {
-        let current = try check(loss, epoch, steps)
-        try onEvent(
-          .progress(
-            epoch: epoch, step: steps, steps: run.stepsPerEpoch, loss: current,
-            examplesPerSecond: Double(examples) / run.secondsInEpoch))
-        run.reported()
-      }
-      if shouldStop() {
-        run.wasStopped = true
-        break
-      }
-    }
-    let mean = try check(total / Float(max(1, steps)), epoch, steps)
-    // The last update is part of the epoch.
-    try eval(model.trainableParameters.map(\.value))
-    run.endEpoch()
-    return mean
+  /// Trains on examples in memory, each epoch in an order of its own that `seed` says.
+  @discardableResult
+  public func fit(
+    _ data: LabeledData, epochs: Int, batchSize: Int = 128, validation: LabeledData? = nil, seed: UInt64 = 0,
+    schedule: Schedule = .constant(), callbacks: [any Callback] = []
+  ) throws -> TrainingReport {
+    try fit(
+      data.batched(batchSize, shuffled: true, seed: seed), epochs: epochs, validation: validation?.batched(1000),
+      seed: seed, schedule: schedule, callbacks: callbacks)
   }
 
-  /// The loss as a number, which it must be.
-  private func check(_ loss: Tensor, _ epoch: Int, _ step: Int) throws -> Float {
-    let number = try loss.item()
-    if number.isFinite { return number }
+  private func begin(epochs: Int, steps: Int?, seed: UInt64, _ callbacks: [any Callback]) throws -> TrainingRun {
+    let saved = resumed
+    resumed = nil
+    if let saved, saved.state.seed != seed {
+      throw TrainingError(
+        problem: "the run was begun with seed \(saved.state.seed), not \(seed)",
+        remedy: "Pass that seed to go on with it, or another folder to begin anew")
+    }
+    let sums = saved?.sums(metrics) ?? RunningSums(metrics)
+    let run = TrainingRun(
+      model: model, optimizers: optimizers, epochs: epochs, seed: seed, stepsPerEpoch: steps, callbacks: callbacks,
+      position: saved?.state.position ?? TrainingPosition(), sums: sums)
+    try saved?.restore(run)
+    run.retrace = { [unowned run] in
+      try withNaNCheck {
+        for batch in run.batches {
+          let result = withTraining { self.forward?(self.model, batch) }
+          if let error = result?.loss.error { throw error }
+        }
+      }
+    }
+    return run
+  }
+
+  /// What is left of the epoch that is under way.
+  private func train(
+    _ run: TrainingRun, _ data: Dataset<Batch>, _ rates: [String: Double], _ schedule: Schedule, _ times: inout Times
+  ) throws {
+    let epoch = run.history.epochs.count + 1
+    times.beginEpoch()
+    var pass = data.pass(epoch: epoch, from: run.stepInEpoch * accumulatedBatches)
+    while run.stopReason == nil {
+      run.batches = times.waiting { (0..<accumulatedBatches).compactMap { _ in pass.next() } }
+      if run.batches.isEmpty { break }
+      let factor = run.learningRateFactor * schedule.factor(step: run.totalSteps, of: run.totalPlanned ?? 0)
+      for (name, rate) in rates { optimizers[name]?.learningRate = rate * factor }
+      let loss = try meter.measure { try step(run) }
+      run.stepInEpoch += 1
+      run.totalSteps += 1
+      times.examples += run.batches.reduce(0) { $0 + $1.count }
+      try run.tell(
+        .stepFinished(
+          StepReport(
+            epoch: epoch, step: run.stepInEpoch, totalSteps: run.totalSteps, loss: loss,
+            learningRate: optimizers.values.first?.learningRate ?? 0)))
+      if times.isReportDue { try run.tell(.progress(progress(run, epoch, &times))) }
+    }
+    // The last update is part of the epoch.
+    try eval(model.trainableParameters.map(\.value))
+    try check(run, epoch)
+    times.endEpoch()
+  }
+
+  /// One step on the batches of `run`; returns its loss.
+  private func step(_ run: TrainingRun) throws -> Tensor {
+    try drawing(run.seed, 0x57E9, run.totalSteps) {
+      try withAutocast(to: precision) { try customStep == nil ? descend(run) : performCustomStep(run) }
+    }
+  }
+
+  /// Runs `body` with draws that depend on its place in the run alone: a resumed run needs to know nothing else.
+  ///
+  /// - Parameter kind: tells steps from validations, and both from what others make of the seed.
+  private func drawing<Result>(_ seed: UInt64, _ kind: UInt64, _ place: Int, _ body: () throws -> Result) rethrows
+    -> Result
+  {
+    try withGenerator(Generator(key: Philox.derive(Philox.derive(seed, kind), UInt64(place))), body)
+  }
+
+  private func performCustomStep(_ run: TrainingRun) throws -> Tensor {
+    var loss = Tensor(0)
+    for batch in run.batches {
+      guard let result = try withTraining(true, { try customStep?(model, batch) }) else { break }
+      run.sums.add(result, batch)
+      loss = result.loss
+    }
+    return loss
+  }
+
+  private func descend(_ run: TrainingRun) -> Tensor {
+    var (loss, gradients) = differentiate(run.batches[0], &run.sums)
+    if run.batches.count > 1 {
+      for batch in run.batches.dropFirst() {
+        let (next, more) = differentiate(batch, &run.sums)
+        loss = loss + next
+        gradients += more
+      }
+      let share = 1 / Double(run.batches.count)
+      loss = loss * share
+      gradients = gradients.scaled(by: share)
+    }
+    gradients = transformGradients(gradients)
+    if run.skipsNonFiniteSteps { gradients = gradients.skippingNonFinite() }
+    for optimizer in optimizers.values { optimizer.update(model, gradients) }
+    return loss
+  }
+
+  private func differentiate(_ batch: Batch, _ sums: inout RunningSums) -> (Tensor, Gradients) {
+    // The sums are made inside, where they are part of the step's plan.
+    valueAndGradient(of: model) { () -> Tensor in
+      guard let result = forward?(model, batch) else { return Tensor(0) }
+      sums.add(result, batch)
+      return result.loss
+    }
+  }
+
+  private func progress(_ run: TrainingRun, _ epoch: Int, _ times: inout Times) throws -> ProgressReport {
+    let measures = try check(run, epoch)
+    let seconds = times.inEpoch
+    let left = run.stepsPerEpoch.map { Double($0 - run.stepInEpoch) * seconds / Double(max(1, times.steps)) }
+    times.reported()
+    return ProgressReport(
+      epoch: epoch, epochs: run.epochs, step: run.stepInEpoch, steps: run.stepsPerEpoch, measures: measures,
+      examplesPerSecond: Double(times.examples) / seconds, waitShare: times.waited / seconds, secondsLeft: left)
+  }
+
+  private func finishEpoch(_ run: TrainingRun, _ validation: Dataset<Batch>?, _ times: inout Times) throws {
+    var measures = try run.sums.measures()
+    if let validation {
+      let found = try drawing(run.seed, 0x7E57, run.history.epochs.count) { try evaluate(validation) }
+      measures = measures.adding(found, prefix: "val_")
+    }
+    let report = EpochReport(
+      epoch: run.history.epochs.count + 1, epochs: run.epochs, measures: measures,
+      learningRate: optimizers.values.first?.learningRate ?? 0, seconds: times.inLastEpoch,
+      waitSeconds: times.waited, examples: run.sums.examples)
+    run.history.epochs.append(report)
+    run.stepInEpoch = 0
+    run.sums = RunningSums(metrics)
+    try run.tell(.epochFinished(report))
+  }
+
+  /// The measures so far, whose loss must be a number.
+  @discardableResult
+  private func check(_ run: TrainingRun, _ epoch: Int) throws -> Measures {
+    let measures = try run.sums.measures()
+    guard let loss = measures["loss"], !loss.isFinite else { return measures }
+    let rate = optimizers.values.first?.learningRate ?? 0
     throw TrainingError(
-      problem: "the loss became \(number) by step \(step) of epoch \(epoch)",
-      remedy:
-        "Lower the learning rate (it is \(optimizer.learningRate)), or set CAJAL_CHECK_NAN=1 to see which operation made it"
-    )
+      problem: "the loss became \(loss) by step \(run.stepInEpoch) of epoch \(epoch)",
+      remedy: "Lower the learning rate (it is \(rate)), or set CAJAL_CHECK_NAN=1 to see which operation made it")
+  }
+
+  // MARK: Going on
+
+  /// Takes back what the last checkpoint in `folder` holds, for the next ``fit(_:epochs:validation:seed:schedule:callbacks:)``
+  /// to go on there, bit for bit as if nothing had been.
+  public func resume(from folder: String) throws {
+    let saved = try CheckpointFolder(folder).load()
+    try saved.restore(model, optimizers)
+    history = saved.state.position.history
+    resumed = saved
+  }
+
+  func forget(to earlier: History) { history = earlier }
+
+  // MARK: Testing
+
+  /// The loss and the metrics on `data`.
+  public func evaluate(_ data: Dataset<Batch>, onProgress: (_ examples: Int) throws -> Void = { _ in }) throws
+    -> Measures
+  {
+    guard let forward else {
+      throw TrainingError(
+        problem: "this trainer's step is its own, and nothing says how to test the model",
+        remedy: "Pass `evaluation:` when you make the trainer")
+    }
+    var sums = RunningSums(metrics)
+    for batch in data {
+      sums.add(forward(model, batch), batch)
+      Runtime.startPending()
+      try onProgress(sums.examples)
+    }
+    return try sums.measures()
   }
 }
 
-/// Time and counts of a run.
-private struct Progress {
-  let epochs: Int
-  let stepsPerEpoch: Int
-  let learningRate: Double
-  private let schedule: (Double) -> Double
-  var stepsDone = 0
-  var epochsDone = 0
-  var seconds = 0.0
-  var epochSeconds = 0.0
-  var wasStopped = false
-  private var epochStart = ContinuousClock.now
-  private var lastReport = ContinuousClock.now
-
-  init(epochs: Int, steps: Int, learningRate: Double, schedule: @escaping (Double) -> Double) {
-    self.epochs = epochs
-    stepsPerEpoch = steps
-    self.learningRate = learningRate
-    self.schedule = schedule
+extension Trainer where Model: Layer {
+  /// The model's outputs.
+  ///
+  /// **Shapes**: `[N, …]` to `[N, …]`.
+  public func predict(_ inputs: Tensor, batchSize: Int = 1000) throws -> Tensor {
+    try model.predict(inputs, batchSize: batchSize)
   }
+}
 
-  var scheduledLearningRate: Double {
-    learningRate * schedule(Double(stepsDone) / max(1, Double(epochs) * Double(stepsPerEpoch)))
-  }
-
-  mutating func beginEpoch() {
-    epochStart = .now
-    lastReport = .now
-  }
-
-  /// Ten times a second: often enough for an eye, too rarely to cost anything.
-  var isReportDue: Bool { lastReport.duration(to: .now) > .milliseconds(100) }
-  mutating func reported() { lastReport = .now }
-
-  var secondsInEpoch: Double {
-    let duration = epochStart.duration(to: .now)
-    return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
-  }
-
-  mutating func endEpoch() {
-    epochSeconds = secondsInEpoch
-    seconds += epochSeconds
-    epochsDone += 1
+extension Layer {
+  /// The outputs for many examples, a batch at a time; waits for them.
+  ///
+  /// **Shapes**: `[N, …]` to `[N, …]`.
+  public func predict(_ inputs: Tensor, batchSize: Int = 1000) throws -> Tensor {
+    guard inputs.shape.rank > 0, inputs.shape[0] > batchSize else {
+      let outputs = self(inputs)
+      try eval([outputs])
+      return outputs
+    }
+    var parts: [Tensor] = []
+    for start in stride(from: 0, to: inputs.shape[0], by: max(1, batchSize)) {
+      let part = self(inputs[start..<Swift.min(start + batchSize, inputs.shape[0])])
+      try eval([part])
+      parts.append(part)
+    }
+    return Tensor.concatenate(parts)
   }
 }

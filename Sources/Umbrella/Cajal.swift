@@ -5,6 +5,7 @@
 @_exported import CajalMetrics
 @_exported import CajalNN
 @_exported import CajalOptimizers
+@_exported import CajalPlot
 @_exported import CajalTensor
 @_exported import CajalTraining
 

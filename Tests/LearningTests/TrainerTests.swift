@@ -1,5 +1,4 @@
 import Cajal
-import Synchronization
 import Testing
 
 private func network(_ seed: UInt64 = 1) -> Sequential {
@@ -12,7 +11,7 @@ private func network(_ seed: UInt64 = 1) -> Sequential {
 }
 
 private func trainer(_ model: Sequential, rate: Double = 0.05) -> Trainer<Sequential> {
-  Trainer(model, optimizer: Adam(learningRate: rate)) { model, x, y in softmaxCrossEntropy(model(x), y) }
+  Trainer(model, loss: .softmaxCrossEntropy, optimizer: Adam(learningRate: rate), metrics: [.accuracy])
 }
 
 @Suite struct TrainerTests {
@@ -42,43 +41,83 @@ private func trainer(_ model: Sequential, rate: Double = 0.05) -> Trainer<Sequen
 
   @Test func eventsTellTheWholeStory() throws {
     var story: [String] = []
-    func tell(_ event: TrainingEvent) {
+    func tell(_ event: TrainingEvent, _ run: TrainingRun) {
       switch event {
-      case .started(let epochs, let steps, let examples): story.append("start \(epochs) \(steps) \(examples)")
+      case .started(let report): story.append("start \(report.epochs) \(report.steps ?? -1)")
+      case .stepFinished(let report): story.append("step \(report.step)")
       case .progress: break
       case .epochFinished(let report):
-        story.append("epoch \(report.epoch)/\(report.epochs) \(report.validationAccuracy ?? -1)")
-        #expect(report.loss > 0 && report.seconds >= 0)
+        story.append("epoch \(report.epoch)/\(report.epochs) \(report.measures.names) \(report.examples)")
+        #expect(report.loss > 0 && report.seconds >= report.waitSeconds)
+      case .warning(let text): story.append(text)
       case .finished(let report): story.append("end \(report.epochs) \(report.steps)")
       }
     }
-    try trainer(network()).fit(XOR.data, epochs: 2, batchSize: 3, validate: { 0.25 }, onEvent: tell)
-    #expect(story == ["start 2 2 4", "epoch 1/2 0.25", "epoch 2/2 0.25", "end 2 4"])
+    try trainer(network()).fit(
+      XOR.data, epochs: 2, batchSize: 3, validation: XOR.data, callbacks: [.onEvent(tell)])
+    let names = #"["loss", "accuracy", "val_loss", "val_accuracy"]"#
+    #expect(
+      story == [
+        "start 2 2", "step 1", "step 2", "epoch 1/2 \(names) 4", "step 1", "step 2", "epoch 2/2 \(names) 4", "end 2 4",
+      ])
+  }
+
+  @Test func measuresAreMeansOverExamplesNotOverBatches() throws {
+    let model = network()
+    let trainer = Trainer(model, loss: .softmaxCrossEntropy, optimizer: SGD(learningRate: 0), metrics: [.accuracy])
+    try trainer.fit(XOR.data, epochs: 1, batchSize: 3, validation: XOR.data)
+    let report = trainer.history.epochs[0]
+    let whole = try Double(softmaxCrossEntropy(model(XOR.x), XOR.y).item())
+    #expect(abs(report.loss - whole) < 1e-6 && abs((report["val_loss"] ?? 0) - whole) < 1e-6)
+    #expect(report["accuracy"] == report["val_accuracy"])
+    #expect(try trainer.evaluate(XOR.data.batched(3))["accuracy"] == report["accuracy"])
   }
 
   @Test func theScheduleScalesTheRateAndIsUndoneAtTheEnd() throws {
     let model = network()
     let optimizer = SGD(learningRate: 0.5)
-    let seen = Mutex<[Double]>([])
+    var seen: [Double] = []
     let trainer = Trainer(model, optimizer: optimizer) { model, x, y in
-      seen.withLock { $0.append(optimizer.learningRate) }
+      seen.append(optimizer.learningRate)
       return softmaxCrossEntropy(model(x), y)
     }
-    try trainer.fit(XOR.data, epochs: 2, batchSize: 2, schedule: { 1 - $0 })
-    #expect(seen.withLock { $0 } == [0.5, 0.375, 0.25, 0.125])
+    try trainer.fit(XOR.data, epochs: 2, batchSize: 2, schedule: Schedule { 1 - Double($0) / Double($1) })
+    #expect(seen == [0.5, 0.375, 0.25, 0.125])
     #expect(optimizer.learningRate == 0.5)
   }
 
   @Test func aRunEndsWhenAsked() throws {
-    var steps = 0
     let report = try trainer(network()).fit(
       XOR.data, epochs: 10, batchSize: 1,
-      shouldStop: {
-        steps += 1
-        return steps == 6
-      })
-    #expect(report.wasStopped && report.steps == 6)
-    #expect(report.epochs <= 2)
+      callbacks: [.onEvent { _, run in if run.totalSteps == 6 { run.stop("six steps") } }])
+    #expect(report.wasStopped && report.steps == 6 && report.epochs == 1 && report.stopReason == "six steps")
+  }
+
+  @Test func batchesThatAreAccumulatedMakeTheStepOfOneBatch() throws {
+    func trained(_ batchSize: Int, _ accumulated: Int) throws -> [Double] {
+      let model = network()
+      let trainer = Trainer(model, loss: .softmaxCrossEntropy, optimizer: SGD(learningRate: 0.1))
+      trainer.accumulatedBatches = accumulated
+      let report = try trainer.fit(XOR.data.batched(batchSize), epochs: 3)
+      #expect(report.steps == 3)
+      return model.parameters.flatMap(\.value.numbers)
+    }
+    for (a, b) in zip(try trained(4, 1), try trained(2, 2)) { #expect(abs(a - b) < 1e-6) }
+  }
+
+  @Test func aStepOfOnesOwnUsesSeveralOptimizers() throws {
+    let model = network()
+    let (first, second) = (SGD(learningRate: 0.1), SGD(learningRate: 0.2))
+    let trainer = Trainer(model, optimizers: ["first": first, "second": second]) { model, batch in
+      let (loss, gradients) = valueAndGradient(of: model) { softmaxCrossEntropy(model(batch.inputs), batch.targets) }
+      (batch.count == 3 ? first : second).update(model, gradients)
+      return StepResult(loss: loss, measures: ["double": loss * 2])
+    }
+    try trainer.fit(XOR.data, epochs: 2, batchSize: 3)
+    let report = trainer.history.epochs[1]
+    #expect(abs((report["double"] ?? 0) - 2 * report.loss) < 1e-6)
+    let error = #expect(throws: TrainingError.self) { try trainer.evaluate(XOR.data.batched(2)) }
+    #expect("\(error.map { "\($0)" } ?? "")".contains("evaluation:"))
   }
 
   @Test func aLossThatIsNoNumberEndsTheRunWithPlaceAndRemedy() throws {
@@ -88,7 +127,7 @@ private func trainer(_ model: Sequential, rate: Double = 0.05) -> Trainer<Sequen
     let text = error.map { "\($0)" } ?? ""
     #expect(text.contains("epoch") && text.contains("step") && text.contains("1e+30"), "\(text)")
     #expect(text.contains("learning rate"))
-    #expect(trainer.optimizer.learningRate == 1e30)
+    #expect(trainer.optimizers["optimizer"]?.learningRate == 1e30)
   }
 
   @Test func anErrorInTheStepIsThrown() throws {
@@ -108,7 +147,9 @@ private func trainer(_ model: Sequential, rate: Double = 0.05) -> Trainer<Sequen
   }
 
   @Test func aRunCompilesItsStepOnce() throws {
-    let report = try trainer(network()).fit(XOR.data, epochs: 20, batchSize: 3, schedule: { 1 - $0 })
-    #expect(report.stepCounters.plansCompiled <= 3)
+    let report = try trainer(network()).fit(
+      XOR.data, epochs: 20, batchSize: 3, schedule: Schedule { 1 - Double($0) / Double($1) })
+    // Two sizes of batches, each in the first step of an epoch or later.
+    #expect(report.stepCounters.plansCompiled <= 4)
   }
 }

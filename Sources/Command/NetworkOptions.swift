@@ -1,0 +1,94 @@
+import ArgumentParser
+import Cajal
+
+/// Flags about the model.
+struct NetworkOptions: ParsableArguments {
+  enum Kind: String, CaseIterable, ExpressibleByArgument {
+    /// Layers of neurons, each seeing all of the one before.
+    case mlp
+    /// Weighted sums alone.
+    case linear
+    /// Weighted sums, read as the odds of classes.
+    case logistic
+    /// One artificial neuron.
+    case neuron
+  }
+
+  @Option(
+    help: """
+      mlp: hidden layers of neurons, then the output. linear, logistic: the output layer alone, for numbers and for \
+      classes. neuron: one artificial neuron, for numbers or two classes.
+      """)
+  var model = Kind.mlp
+
+  @Option(help: "Neurons of each hidden layer of an mlp, as 128,64; none for no hidden layer.")
+  var hidden: String?
+
+  @Option(help: "What hidden neurons do with their sums: relu, tanh, sigmoid, gelu, silu, leakyRelu, elu, selu, …")
+  var activation = "relu"
+
+  @Option(help: "The share of hidden neurons that sit out a step, against learning by heart: 0 to 0.9.")
+  var dropout: Double?
+
+  func validate() throws {
+    _ = try sizes(orElse: [])
+    if Activation(named: activation) == nil {
+      throw ValidationError(
+        "--activation \(activation) is none of \(Activation.names.joined(separator: ", ")).")
+    }
+    if let dropout, !(0...0.9).contains(dropout) { throw ValidationError("--dropout must be in 0...0.9.") }
+    if model != .mlp, hidden != nil {
+      throw ValidationError("--hidden is for --model mlp; \(model) has no such layers.")
+    }
+  }
+
+  private func sizes(orElse standard: [Int]) throws -> [Int] {
+    guard let hidden else { return standard }
+    if hidden == "none" { return [] }
+    return try hidden.split(separator: ",", omittingEmptySubsequences: false).map { part in
+      guard let size = Int(part), (1...1_000_000).contains(size) else {
+        throw ValidationError("--hidden \(hidden): \"\(part)\" is no number of neurons. Write it as 128,64.")
+      }
+      return size
+    }
+  }
+
+  /// A network from `inputs` numbers to `outputs`.
+  ///
+  /// - Parameters:
+  ///   - standard: hidden layers where nobody says otherwise.
+  ///   - flattens: whether examples have more than one axis.
+  func network(inputs: Int, outputs: Int, standard: [Int], dropout rate: Double, flattens: Bool) throws -> Sequential {
+    let hidden = model == .mlp ? try sizes(orElse: standard) : []
+    if model == .neuron, outputs > 1 {
+      throw ValidationError("one neuron tells two classes apart, not \(outputs). Use --model logistic or mlp.")
+    }
+    return .perceptron(
+      [inputs] + hidden + [outputs], activation: Activation(named: activation) ?? .relu, dropout: dropout ?? rate,
+      flattens: flattens)
+  }
+}
+
+extension Sequential {
+  /// Dense layers with an activation between them.
+  ///
+  /// - Parameter sizes: of the input, each hidden layer, the output.
+  static func perceptron(
+    _ sizes: [Int], activation: Activation = .relu, dropout rate: Double = 0, flattens: Bool = true
+  ) -> Sequential {
+    Sequential {
+      if flattens { Flatten() }
+      for index in 1..<sizes.count {
+        let isLast = index == sizes.count - 1
+        Dense(sizes[index], inputs: sizes[index - 1], activation: isLast ? .identity : activation)
+        if !isLast, rate > 0 { Dropout(rate) }
+      }
+    }
+  }
+
+  /// `784-512-256-10`.
+  var sizes: [Int] {
+    let dense = layers.compactMap { $0 as? Dense }
+    return (dense.first?.kernel.shape.map { [$0[0]] } ?? []) + dense.map(\.units)
+  }
+}

@@ -1,0 +1,213 @@
+import ArgumentParser
+import Cajal
+import CajalFormats
+import Foundation
+
+/// Training on a table's rows.
+struct TableTraining {
+  private let path: String
+  private let options: TableOptions
+  private let settings: RunSettings
+  private let output: Output
+  private let target: String
+
+  init(_ path: String, _ options: TableOptions, _ settings: RunSettings, _ output: Output) throws {
+    guard let target = options.target else {
+      throw ValidationError(
+        "--target is missing: which column of \(path) is to be predicted? Its name, or its number; -1 is the last.")
+    }
+    self.path = path
+    self.options = options
+    self.settings = settings
+    self.output = output
+    self.target = target
+  }
+
+  /// - Returns: whether Ctrl-C ended it.
+  func run() throws -> Bool {
+    let split = try TableSplit(path, target, options, seed: settings.optimization.seed, output)
+    if let folds = options.folds { return try crossValidate(split, folds) }
+    let preprocessing = try split.preprocessing()
+    try introduce(split, preprocessing)
+    let fit = TableFit(settings, output)
+    let (predictor, report) = try fit.run(
+      preprocessing, try preprocessing.data(split.train), isShown: true, configuration: configuration(preprocessing))
+    if let save = settings.keeping.save {
+      try predictor.save(save)
+      try output.saved(save)
+    }
+    try output.say(String(format: "trained in %.1f s", report.seconds))
+    let measures = try predictor.evaluate(preprocessing.data(split.test))
+    try Finish(
+      measures: Measures().adding(measures, prefix: "test_"), trainSeconds: report.seconds,
+      stepPlans: report.stepCounters.plansCompiled
+    ).report(output)
+    return Interrupt.wasRequested
+  }
+
+  /// Trains and tests once a fold.
+  private func crossValidate(_ split: TableSplit, _ count: Int) throws -> Bool {
+    try introduce(split, try split.preprocessing())
+    let folds = try split.train.folds(count, stratifiedBy: split.stratum, seed: settings.optimization.seed)
+    var results: [Measures] = []
+    var (seconds, plans) = (0.0, 0)
+    for (index, fold) in folds.enumerated() where !Interrupt.wasRequested {
+      let preprocessing = try split.preprocessing(of: fold.train)
+      var settings = settings
+      settings.keeping.run = nil
+      let (predictor, report) = try TableFit(settings, output).run(
+        preprocessing, try preprocessing.data(fold.train), isShown: false, configuration: [:])
+      if Interrupt.wasRequested { break }
+      results.append(try predictor.evaluate(preprocessing.data(fold.test)))
+      seconds += report.seconds
+      plans += report.stepCounters.plansCompiled
+      output.clearProgress()
+      try output.say("fold \(index + 1)/\(count)  \(results[index].text)")
+      try output.emit("fold", [("fold", .integer(index + 1))] + EventWriter.fields(results[index]))
+    }
+    guard results.count == count else { return true }
+    let validation = CrossValidation(folds: results)
+    var measures = Measures()
+    for name in results[0].names {
+      measures["test_\(name)"] = validation.mean(name)
+      measures["test_\(name)_deviation"] = validation.standardDeviation(name)
+    }
+    try Finish(measures: measures, trainSeconds: seconds, stepPlans: plans).report(output)
+    return false
+  }
+
+  private func configuration(_ preprocessing: Preprocessing) -> [String: String] {
+    ["data": path, "target": preprocessing.target.column, "seed": "\(settings.optimization.seed)"]
+  }
+
+  private func introduce(_ split: TableSplit, _ preprocessing: Preprocessing) throws {
+    let tested = options.folds.map { "in \($0) folds" } ?? "to train on, \(split.test.count) to test with"
+    try output.say("\(URL(fileURLWithPath: path).lastPathComponent): \(split.train.count) rows \(tested)")
+    let goal = preprocessing.target
+    if let labels = goal.labels {
+      let listed = labels.prefix(6).joined(separator: ", ") + (labels.count > 6 ? ", …" : "")
+      let unit = labels.count == 2 ? "one sigmoid unit" : "softmax"
+      try output.say("\(goal.column): \(labels.count) classes (\(listed)): \(unit)")
+    } else {
+      try output.say("\(goal.column): a number: a linear unit")
+    }
+    let columns = preprocessing.features.count
+    try output.say("\(columns) columns become \(preprocessing.width) numbers")
+    for note in preprocessing.notes { try output.say("  \(note)") }
+    try output.emit(
+      "data",
+      [
+        ("rows", .integer(split.train.count)), ("test_rows", .integer(split.test.count)),
+        ("target", .text(goal.column)), ("task", .text(preprocessing.task.rawValue)),
+        ("classes", goal.labels.map { .array($0.map(JSON.text)) } ?? .null), ("columns", .integer(columns)),
+        ("inputs", .integer(preprocessing.width)), ("notes", .array(preprocessing.notes.map(JSON.text))),
+      ])
+  }
+}
+
+/// A table, cut into a part to train on and one to test with.
+struct TableSplit {
+  let train: Table
+  /// Empty where folds will be made.
+  let test: Table
+  /// The column whose values both parts have alike shares of.
+  let stratum: Int?
+  private let target: String
+  private let options: TableOptions
+
+  init(_ path: String, _ target: String, _ options: TableOptions, seed: UInt64, _ output: Output) throws {
+    self.target = target
+    self.options = options
+    let whole = try options.read(path)
+    let column = try whole.column(target)
+    let known = whole.droppingMissing(in: column)
+    if known.count < whole.count {
+      try output.say("\(whole.count - known.count) rows without \(whole.names[column]) are left out")
+    }
+    let task = options.preprocessingTask ?? Preprocessing.inferredTask(known, column)
+    stratum = task == .classification ? column : nil
+    if let path = options.test {
+      train = known
+      let other = try options.read(path)
+      test = other.droppingMissing(in: try other.column(target))
+    } else if options.folds != nil {
+      (train, test) = (known, known.selecting([]))
+    } else {
+      let share = options.testShare ?? 0.2
+      let parts = try known.split([1 - share, share], stratifiedBy: stratum, seed: seed)
+      (train, test) = (parts[0], parts[1])
+    }
+    if options.folds == nil, train.count == 0 || test.count == 0 {
+      throw FormatError(
+        path: path, problem: "its \(known.count) rows cannot be cut into a part to train on and one to test with",
+        remedy: "Use a table with more rows, or name one to test with (--test)")
+    }
+  }
+
+  func preprocessing() throws -> Preprocessing { try preprocessing(of: train) }
+
+  /// Fitted on a part to train on.
+  func preprocessing(of table: Table) throws -> Preprocessing {
+    let ignored = try Set((options.ignore ?? "").split(separator: ",").map { try table.column(String($0)) })
+    let features = table.names.indices.filter { !ignored.contains($0) }.map { table.names[$0] }
+    return try Preprocessing.fit(
+      table, target: target, task: options.preprocessingTask, features: ignored.isEmpty ? nil : features)
+  }
+}
+
+/// One training on numbers that were a table's rows.
+struct TableFit {
+  private let settings: RunSettings
+  private let output: Output
+
+  init(_ settings: RunSettings, _ output: Output) {
+    self.settings = settings
+    self.output = output
+  }
+
+  /// - Parameter isShown: whether each epoch has its line.
+  func run(
+    _ preprocessing: Preprocessing, _ data: LabeledData, isShown: Bool, configuration: [String: String]
+  ) throws -> (TablePredictor, TrainingReport) {
+    let optimization = settings.optimization
+    let model = try withSeed(optimization.seed) {
+      try settings.network.network(
+        inputs: preprocessing.width, outputs: TablePredictor.outputs(for: preprocessing), standard: [128, 64],
+        dropout: 0.2, flattens: false)
+    }
+    let predictor = TablePredictor(model: model, preprocessing: preprocessing)
+    let isLinear = settings.network.model != .mlp
+    let optimizer = optimization.makeOptimizer((.adamw, isLinear ? 1e-2 : 3e-3, 1e-2))
+    let trainer = Trainer(model, loss: predictor.loss, optimizer: optimizer, metrics: predictor.metrics)
+    optimization.configure(trainer)
+    let (train, validation) = try parts(data)
+    var callbacks: [any Callback] = [InterruptCallback()]
+    if isShown {
+      let sizes = model.sizes.map(String.init).joined(separator: "-")
+      try output.say("network \(sizes): \(model.parameterCount) parameters, on \(settings.device)")
+      callbacks.append(EventWriter(output))
+    }
+    if let patience = optimization.earlyStopping { callbacks.append(EarlyStopping("val_loss", patience: patience)) }
+    callbacks += settings.keeping.callbacks(
+      configuration: configuration.merging(["sizes": model.sizes.map(String.init).joined(separator: "-")]) { $1 },
+      monitor: validation == nil ? nil : "val_loss", metadata: try predictor.metadata)
+    // About forty steps an epoch, of batches that are neither noise nor slow.
+    let batch = optimization.batchSize ?? min(256, max(16, train.count / 40))
+    let report = try settings.profiled(output) {
+      try trainer.fit(
+        train, epochs: optimization.epochs ?? 30, batchSize: batch, validation: validation, seed: optimization.seed,
+        schedule: optimization.makeSchedule(), callbacks: callbacks)
+    }
+    return (predictor, report)
+  }
+
+  /// Early stopping watches examples that nothing is learned from.
+  private func parts(_ data: LabeledData) throws -> (LabeledData, LabeledData?) {
+    guard settings.optimization.earlyStopping != nil else { return (data, nil) }
+    let strata = try data.classes.map { _ in try data.labels.scalars(Int.self) }
+    // Not the seed of the test: parts of parts must not be drawn alike.
+    let seed = settings.optimization.seed &+ 0x9E37_79B9
+    let parts = try Partition.split(data.count, [0.9, 0.1], strata: strata, seed: seed)
+    return (data.selecting(parts[0]), data.selecting(parts[1]))
+  }
+}

@@ -1,0 +1,91 @@
+import CajalData
+import CajalNN
+import CajalOptimizers
+
+/// A run under way: what callbacks see of it, and change.
+public final class TrainingRun {
+  public let model: any Module
+  /// By name; the only one is called `optimizer`.
+  public let optimizers: [String: any Optimizer]
+  /// Passes to make in all.
+  public let epochs: Int
+  public let seed: UInt64
+  /// Steps in an epoch, where that is known.
+  public let stepsPerEpoch: Int?
+  /// Multiplies the learning rate that the schedule gives, from the next step on.
+  public var learningRateFactor = 1.0
+  /// The epochs that are done.
+  public internal(set) var history: History
+  /// The steps that are done, since the very beginning.
+  public internal(set) var totalSteps: Int
+
+  /// What the last step looked at.
+  public internal(set) var batches: [Batch] = []
+  /// Whether a step whose gradients are not all finite is left out.
+  public var skipsNonFiniteSteps = false
+  /// The measures of the last step's batches under the eyes of ``withNaNCheck(_:)``: throws what makes a NaN.
+  var retrace: () throws -> Void = {}
+
+  /// The steps done of the epoch that is under way.
+  var stepInEpoch: Int
+  var sums: RunningSums
+  private(set) var stopReason: String?
+  private(set) var warnings: [String] = []
+  /// All but checkpoints.
+  let callbacks: [any Callback]
+  private let checkpoints: [any Callback]
+
+  init(
+    model: any Module, optimizers: [String: any Optimizer], epochs: Int, seed: UInt64, stepsPerEpoch: Int?,
+    callbacks: [any Callback], position: TrainingPosition, sums: RunningSums
+  ) {
+    self.model = model
+    self.optimizers = optimizers
+    self.epochs = epochs
+    self.seed = seed
+    self.stepsPerEpoch = stepsPerEpoch
+    self.callbacks = callbacks.filter { !($0 is Checkpoint) }
+    checkpoints = callbacks.filter { $0 is Checkpoint }
+    history = position.history
+    totalSteps = position.totalSteps
+    stepInEpoch = position.stepInEpoch
+    self.sums = sums
+  }
+
+  /// Where the run stands: after how many steps of which epoch.
+  public var position: TrainingPosition {
+    TrainingPosition(history: history, stepInEpoch: stepInEpoch, totalSteps: totalSteps)
+  }
+
+  /// Ends the run after this step, with everything learned so far.
+  public func stop(_ reason: String) { stopReason = stopReason ?? reason }
+
+  /// Tells everybody of something that does not end the run.
+  public func warn(_ text: String) { warnings.append(text) }
+
+  /// Tells all callbacks, and of warnings that they gave then.
+  func tell(_ event: TrainingEvent) throws {
+    // What is written down comes after everything that changes with an event, and before weights are made what they
+    // should be when all is over.
+    var order = callbacks + checkpoints
+    if case .finished = event { order = checkpoints + callbacks }
+    for callback in order { try callback.on(event, in: self) }
+    while !warnings.isEmpty {
+      let warning = TrainingEvent.warning(warnings.removeFirst())
+      for callback in callbacks { try callback.on(warning, in: self) }
+    }
+  }
+
+  /// Of the whole run, from 0 to 1, where the number of steps is known.
+  var totalPlanned: Int? { stepsPerEpoch.map { $0 * epochs } }
+}
+
+/// How far a run is.
+public struct TrainingPosition: Sendable, Codable {
+  /// The epochs that are done.
+  public var history = History()
+  /// The steps done of the next.
+  public var stepInEpoch = 0
+  /// All steps.
+  public var totalSteps = 0
+}
