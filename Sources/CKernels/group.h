@@ -58,11 +58,11 @@ typedef struct {
   bool permanent;  // the slot is not recycled
   bool streamed;   // written past the caches as it is made
   bool narrow;     // a single value that scalar steps alone read: not repeated over a vector
-  bool unmade;     // a product that the sum or the fold over it makes by itself, or numbers that nobody reads
+  bool unmade;     // what its only reader makes by itself, or numbers that nobody reads
   bool stored;     // some store or fold takes it
   bool passed;     // to the next step in vector registers; in memory only for what is less than a block
   uint16_t rest;   // that value's register, where it is not zero
-  int32_t product;  // the multiplication of which the register, a sum, is the only reader; -1: none
+  int32_t inner;   // the instruction whose operands are read instead of its result, if that is unmade; -1: none
   int32_t slot;    // among those of its kind; -1: the register is memory
   int32_t uses;  // by instructions
   int32_t defined, last_use;  // instruction indices; loads are defined at -1

@@ -48,16 +48,34 @@ static const cj_instruction *sole_product(const group_plan *plan, uint16_t reg, 
   return multiplies ? made : NULL;
 }
 
+// An instruction may read the operands of the one under it: they live until then.
+static void take_inner(group_plan *plan, int index) {
+  const cj_instruction *instruction = &plan->group->instructions[index];
+  const int32_t inner = plan->registers[instruction->a].defined;
+  const cj_instruction *made = &plan->group->instructions[inner];
+  const uint16_t operands[3] = {made->a, made->b, made->c};
+  plan->registers[instruction->dst].inner = inner;
+  for (int j = 0; j < cj_operand_count(made->op); j++) {
+    planned_register *operand = &plan->registers[operands[j]];
+    operand->last_use = (int32_t)cj_max64(operand->last_use, index);
+  }
+}
+
 // A sum over a product that nobody else reads may multiply as it goes: what it multiplies lives until then.
 static void find_product(group_plan *plan, int index) {
   const cj_instruction *sum = &plan->group->instructions[index];
   const bool sums = sum->op == CJ_REDUCE && sum->aux == CJ_SUM;
-  const cj_instruction *product = sums ? sole_product(plan, sum->a, 1, 0) : NULL;
-  if (!product) return;
-  planned_register *a = &plan->registers[product->a], *b = &plan->registers[product->b];
-  plan->registers[sum->dst].product = plan->registers[sum->a].defined;
-  a->last_use = (int32_t)cj_max64(a->last_use, index);
-  b->last_use = (int32_t)cj_max64(b->last_use, index);
+  if (sums && sole_product(plan, sum->a, 1, 0)) take_inner(plan, index);
+}
+
+// So may a function whose argument nobody else reads.
+static void find_argument(group_plan *plan, int index) {
+  const cj_instruction *function = &plan->group->instructions[index];
+  const planned_register *argument = &plan->registers[function->a];
+  if (function->type != CJ_F32 || !plan->level->of_subtract[function->op]) return;
+  if (argument->defined < 0 || argument->uses != 1 || store_count(plan->group, function->a) > 0) return;
+  const uint8_t op = plan->group->instructions[argument->defined].op;
+  if (op == CJ_MULTIPLY_ADD || op == CJ_SUBTRACT) take_inner(plan, index);
 }
 
 static planned_fold what_folds(const group_plan *plan, const cj_fold *fold) {
@@ -74,7 +92,7 @@ static void keep_whole(group_plan *plan, uint16_t reg) {
 void cj_find_lives(group_plan *plan) {
   const cj_group *group = plan->group;
   for (int i = 0; i < group->register_count; i++)
-    plan->registers[i] = (planned_register){.slot = SLOT_UNSET, .defined = -1, .last_use = -1, .product = -1};
+    plan->registers[i] = (planned_register){.slot = SLOT_UNSET, .defined = -1, .last_use = -1, .inner = -1};
   for (int i = 0; i < group->load_count; i++) {
     const cj_access *load = &group->loads[i];
     planned_register *reg = &plan->registers[load->reg];
@@ -96,7 +114,10 @@ void cj_find_lives(group_plan *plan) {
     }
     if (instruction->op == CJ_REDUCE) plan->registers[instruction->a].whole = true;
   }
-  for (int i = 0; i < group->instruction_count; i++) find_product(plan, i);
+  for (int i = 0; i < group->instruction_count; i++) {
+    find_product(plan, i);
+    find_argument(plan, i);
+  }
   // What is stored lives to the end of the tile.
   for (int i = 0; i < group->store_count; i++) plan->registers[group->stores[i].reg].stored = true;
   for (int i = 0; i < group->fold_count; i++) {
@@ -142,8 +163,8 @@ static bool is_single(const group_plan *plan, const cj_instruction *instruction)
 
 // Whether a sum is made from the operands of the product under it.
 static bool multiplies(const group_plan *plan, const planned_register *sum) {
-  if (sum->product < 0) return false;
-  const cj_instruction *product = &plan->group->instructions[sum->product];
+  if (sum->inner < 0) return false;
+  const cj_instruction *product = &plan->group->instructions[sum->inner];
   return !plan->registers[product->a].uniform && !plan->registers[product->b].uniform &&
          !plan->registers[product->dst].constant;
 }
@@ -174,6 +195,7 @@ static void find_uniform(group_plan *plan) {
     if (instruction->op == CJ_BROADCAST && plan->tile_rows == 1) uniform = true;
     dst->uniform = uniform && !dst->stored && !dst->whole;
     dst->constant = constant && (dst->uniform || (dst->extent == CJ_FULL && dst->slot != -1));
+    if (dst->inner >= 0) plan->registers[instruction->a].unmade = !dst->uniform && !constant;
     dst->single = !dst->uniform && is_single(plan, instruction);
     if (dst->single && instruction->op == CJ_EQUAL) leave_numbers(&plan->registers[instruction->a]);
     dst->rest = instruction->c;
@@ -190,6 +212,12 @@ static bool is_name(const group_plan *plan, const cj_instruction *instruction) {
 bool cj_is_step(const group_plan *plan, const cj_instruction *instruction) {
   const planned_register *dst = &plan->registers[instruction->dst];
   return instruction->op != CJ_CONSTANT && !dst->unmade && !is_name(plan, instruction);
+}
+
+// The instruction whose operands a step reads.
+static const cj_instruction *reading(const group_plan *plan, const cj_instruction *instruction) {
+  const int32_t inner = plan->registers[instruction->dst].inner;
+  return inner >= 0 && plan->registers[instruction->a].unmade ? &plan->group->instructions[inner] : instruction;
 }
 
 // ---------------------------------------------------------------- slots
@@ -244,7 +272,7 @@ void cj_assign_slots(group_plan *plan, int32_t *free_slots) {
     const cj_instruction *instruction = &group->instructions[i];
     planned_register *dst = &plan->registers[instruction->dst];
     if (dst->unmade || (dst->permanent && dst->extent == CJ_FULL && !dst->uniform && !dst->passed)) continue;
-    const cj_instruction *reads = multiplies(plan, dst) ? &group->instructions[dst->product] : instruction;
+    const cj_instruction *reads = reading(plan, instruction);
     const uint16_t operands[3] = {reads->a, reads->b, reads->c};
     const int count = cj_operand_count(reads->op);
     for (int pass = 0; pass < 2; pass++) {
@@ -282,6 +310,14 @@ static void find_narrow(group_plan *plan) {
   }
 }
 
+static cj_tile_op find_op(const cj_level *level, const cj_instruction *instruction, const cj_instruction *reads,
+                          bool streamed) {
+  const uint8_t op = instruction->op;
+  if (reads == instruction) return streamed ? level->streamed[op] : level->ops[op][instruction->type];
+  if (reads->op == CJ_SUBTRACT) return streamed ? level->of_subtract_streamed[op] : level->of_subtract[op];
+  return streamed ? level->of_multiply_add_streamed[op] : level->of_multiply_add[op];
+}
+
 void cj_plan_steps(group_plan *plan) {
   const cj_group *group = plan->group;
   const cj_level *level = plan->level;
@@ -292,8 +328,8 @@ void cj_plan_steps(group_plan *plan) {
     const planned_register *to = &plan->registers[instruction->dst];
     if (!cj_is_step(plan, instruction)) continue;
     planned_step *step = &plan->steps[plan->step_count++];
-    const bool products = multiplies(plan, to);
-    const cj_instruction *reads = products ? &group->instructions[to->product] : instruction;
+    const cj_instruction *reads = reading(plan, instruction);
+    const bool products = instruction->op == CJ_REDUCE && reads != instruction;
     const int count = cj_operand_count(reads->op);
     *step = (planned_step){.opcode = instruction->op,
                            .aux = instruction->aux,
@@ -305,8 +341,7 @@ void cj_plan_steps(group_plan *plan) {
                            .c = count < 3 ? reads->a : reads->c};
     if (instruction->op == CJ_CAST) step->convert = level->cast[instruction->aux][instruction->type];
     else if (instruction->op == CJ_ROUND) step->convert = level->round[instruction->aux];
-    else if (to->streamed) step->op = level->streamed[instruction->op];
-    else step->op = level->ops[instruction->op][instruction->type];
+    else step->op = find_op(level, instruction, reads, to->streamed);
     const uint16_t operands[3] = {step->a, step->b, step->c};
     step->spreads = instruction->op != CJ_REDUCE;
     int64_t widest = cj_type_bytes(to->type);

@@ -56,6 +56,9 @@ typedef struct cj_level {
   cj_tile_op streamed[CJ_OPCODE_COUNT];  // of float32, past the caches: dst aligned to CJ_LINE_BYTES; may be NULL
   int64_t link_block;                                // elements of a block
   void (*run_chain)(const cj_chain *chain, void *const *registers);
+  // Functions of float32, of a * b + c and of a - b.
+  cj_tile_op of_multiply_add[CJ_OPCODE_COUNT], of_multiply_add_streamed[CJ_OPCODE_COUNT];
+  cj_tile_op of_subtract[CJ_OPCODE_COUNT], of_subtract_streamed[CJ_OPCODE_COUNT];
   cj_tile_convert cast[CJ_TYPE_COUNT][CJ_TYPE_COUNT];  // [from][to]
   cj_tile_convert load[CJ_DTYPE_COUNT];   // memory to compute type
   cj_tile_convert store[CJ_DTYPE_COUNT];  // compute type to memory

@@ -16,6 +16,7 @@
 #include "level_search.h"
 #include "level_tiles.h"
 #include "level_links.h"
+#include "level_inner.h"
 
 typedef vi mask_f32;
 #define LANE float
@@ -47,6 +48,10 @@ const cj_level LEVEL_TABLE = {
     .streamed = STREAM_TABLE,
     .link_block = 2 * MATH_LANES,
     .run_chain = run_chain,
+    .of_multiply_add = INNER(of_multiply_add),
+    .of_multiply_add_streamed = INNER(of_multiply_add_streamed),
+    .of_subtract = INNER(of_subtract),
+    .of_subtract_streamed = INNER(of_subtract_streamed),
     .cast = CAST_TABLE,
     .load = LOAD_TABLE,
     .store = STORE_TABLE,

@@ -80,7 +80,7 @@ static void check_chain(int64_t count) {
   enum { A, B, CONSTANT, FIRST, LENGTH = 12, REGISTERS = FIRST + LENGTH };
   static const uint8_t ops[] = {CJ_ADD,     CJ_SUBTRACT, CJ_MULTIPLY, CJ_DIVIDE, CJ_MULTIPLY_ADD, CJ_FLOOR_DIVIDE,
                                 CJ_MAXIMUM, CJ_MINIMUM,  CJ_NEGATE,   CJ_ABS,    CJ_SIGN,         CJ_SQRT,
-                                CJ_RSQRT,   CJ_FLOOR,    CJ_CEIL,     CJ_ROUND_EVEN, CJ_TANH};
+                                CJ_RSQRT,   CJ_FLOOR,    CJ_CEIL,     CJ_ROUND_EVEN, CJ_TANH, CJ_EXP, CJ_SIGMOID};
   float *values[REGISTERS], *out = cj_allocate(count * 4);
   for (int i = 0; i < REGISTERS; i++) values[i] = cj_allocate(count * 4);
   for (int64_t i = 0; i < count; i++)
@@ -106,8 +106,8 @@ static void check_chain(int64_t count) {
   run(&group, (void *const[]){values[A], values[B], out});
   for (int64_t i = 0; i < count; i++) {
     const float expected = values[REGISTERS - 1][i];
-    expect(memcmp(&out[i], &expected, 4) == 0 || (isnan(out[i]) && isnan(expected)), "chain of %lld: %g, not %g at %lld",
-           (long long)count, out[i], expected, (long long)i);
+    expect(memcmp(&out[i], &expected, 4) == 0 || (isnan(out[i]) && isnan(expected)),
+           "chain of %lld: %g, not %g at %lld", (long long)count, out[i], expected, (long long)i);
   }
   for (int i = 0; i < REGISTERS; i++) cj_free(values[i], count * 4);
   cj_free(out, count * 4);
