@@ -1,28 +1,45 @@
 import CajalBase
+import CajalNN
 import CajalTensor
 
 extension GoldenCases {
   static let layers: [String: Body] = [
-    "linear": { [linear($0.x, $0.weight, $0.bias)] },
-    "linear_3d_nobias": { [$0.x.matmul($0.weight, transposingOther: true)] },
-    "embedding": { [$0.weight.take($0["i"])] },
+    "linear": { g in
+      let layer = Dense(4)
+      return [withParameters([(layer.kernel, g.weight.T), (layer.bias!, g.bias)]) { layer(g.x) }]
+    },
+    "linear_3d_nobias": { g in
+      let layer = Dense(g.weight.shape[0], usesBias: false)
+      return [withParameters([(layer.kernel, g.weight.T)]) { layer(g.x) }]
+    },
+    "prelu": { g in
+      let layer = PReLU()
+      // [N, C, …] with the channels last.
+      return [withParameters([(layer.slope, g.weight)]) { layer(g.x.transposed(0, 2, 1)).transposed(0, 2, 1) }]
+    },
+    "embedding": { g in
+      let layer = Embedding(7, 4)
+      return [withParameters([(layer.table, g.weight)]) { layer(g["i"]) }]
+    },
     "embedding_padding0": { g in
-      let isPadding = (g["i"] .== 0).expanded(at: -1)
-      return [select(isPadding, g.weight.stoppingGradient().take(g["i"]), g.weight.take(g["i"]))]
+      // The layer gives zeros for padding; here the table has others in that row.
+      let layer = Embedding(7, 4, padding: 0)
+      let row = g.weight.stoppingGradient()[0]
+      let vectors = withParameters([(layer.table, g.weight)]) { layer(g["i"]) }
+      return [vectors + (g["i"] .== 0).expanded(at: -1).select(row, 0)]
     },
     "embedding_bag_mean": { [$0.weight.take($0["i"]).mean(axis: 1)] },
-    "layernorm": { [normalized($0.x, over: [-1]) * $0.weight + $0.bias] },
-    "layernorm_2axes": { [normalized($0.x, over: [-2, -1]) * $0.weight + $0.bias] },
+    "layernorm": { [layerNorm($0, axes: 1)] },
+    "layernorm_2axes": { [layerNorm($0, axes: 2)] },
     "groupnorm": { g in
       let groups = normalized(g.x.reshaped(2, 2, 36), over: [2]).reshaped(2, 6, 4, 3)
       return [groups * channels(g.weight) + channels(g.bias)]
     },
     "instancenorm2d": { [normalized($0.x, over: [2, 3]) * channels($0.weight) + channels($0.bias)] },
-    "batchnorm1d_train": { [normalized($0.x, over: [0]) * $0.weight + $0.bias] },
-    "batchnorm2d_train": { [normalized($0.x, over: [0, 2, 3]) * channels($0.weight) + channels($0.bias)] },
+    "batchnorm1d_train": { [batchNorm($0) { layer, x in layer(x) }] },
+    "batchnorm2d_train": { [batchNorm($0) { layer, x in channelsLast(x) { layer($0) } }] },
     "batchnorm2d_eval": { g in
-      let scale = (g["running_var"] + 1e-5).rsqrt()
-      return [(g.x - channels(g["running_mean"])) * channels(scale * g.weight) + channels(g.bias)]
+      [batchNorm(g) { layer, x in withTraining(false) { channelsLast(x) { layer($0) } } }]
     },
     "mha_self": { attention($0, $0.x, $0.x, mask: nil) },
     "mha_causal": { g in
@@ -34,6 +51,25 @@ extension GoldenCases {
 
   static func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor) -> Tensor {
     x.matmul(weight, transposingOther: true) + bias
+  }
+
+  private static func layerNorm(_ g: GoldenOperands, axes: Int) -> Tensor {
+    let layer = LayerNorm(axes: axes)
+    return withParameters([(layer.gain, g.weight), (layer.bias, g.bias)]) { layer(g.x) }
+  }
+
+  private static func batchNorm(_ g: GoldenOperands, _ run: (BatchNorm, Tensor) -> Tensor) -> Tensor {
+    let layer = BatchNorm()
+    let values = [
+      (layer.gain, g.weight), (layer.bias, g.bias), (layer.mean, g["running_mean"]),
+      (layer.variance, g["running_var"]),
+    ]
+    return withParameters(values) { run(layer, g.x) }
+  }
+
+  /// Runs `body` with the channels of [N, C, H, W] last.
+  static func channelsLast(_ x: Tensor, _ body: (Tensor) -> Tensor) -> Tensor {
+    body(x.transposed(0, 2, 3, 1)).transposed(0, 3, 1, 2)
   }
 
   /// [C] as [C, 1, 1].

@@ -1,5 +1,6 @@
 import CajalBase
 import CajalLosses
+import CajalNN
 import CajalTensor
 
 /// Each case of the golden file, written with tensor operations.
@@ -24,25 +25,18 @@ enum GoldenCases {
   ]
 
   private static let activations: [String: Body] = [
-    "act_relu": { [$0.x.relu()] }, "act_relu6": { [$0.x.relu6()] }, "act_leaky_relu": { [$0.x.leakyRelu()] },
-    "act_elu": { [$0.x.elu()] }, "act_selu": { [$0.x.selu()] }, "act_celu": { [$0.x.celu()] },
-    "act_gelu": { [$0.x.gelu()] },
-    "act_gelu_tanh": { [$0.x.gelu(approximate: true)] }, "act_silu": { [$0.x.silu()] }, "act_mish": { [$0.x.mish()] },
-    "act_softplus": { [$0.x.softplus()] }, "act_softsign": { [$0.x.softsign()] },
-    "act_hardswish": { [$0.x.hardSwish()] },
-    "act_hardsigmoid": { [$0.x.hardSigmoid()] }, "act_hardtanh": { [$0.x.hardTanh()] },
-    "act_sigmoid": { [$0.x.sigmoid()] },
-    "act_tanh": { [$0.x.tanh()] }, "act_logsigmoid": { [$0.x.logSigmoid()] }, "act_tanhshrink": { [$0.x.tanhShrink()] },
-    "act_softshrink": { [$0.x.softShrink()] }, "act_erf": { [$0.x.erf()] },
-    "act_glu": { g in
-      let halves = g.x.split(into: 2, axis: -1)
-      return [halves[0] * halves[1].sigmoid()]
-    },
-    "prelu": { [select($0.x .> 0, $0.x, $0.x * $0.weight.reshaped(3, 1))] },
-    "softmax": { [$0.x.softmax()] }, "softmax_dim1": { [$0.x.softmax(axis: 1)] },
-    "log_softmax": { [$0.x.logSoftmax()] },
-    "logsumexp": { [$0.x.logSumExp(axes: [1])] },
+    "act_relu": function(.relu), "act_relu6": function(.relu6), "act_leaky_relu": function(.leakyRelu),
+    "act_elu": function(.elu), "act_selu": function(.selu), "act_celu": function(.celu), "act_gelu": function(.gelu),
+    "act_gelu_tanh": function(.geluTanh), "act_silu": function(.silu), "act_mish": function(.mish),
+    "act_softplus": function(.softplus), "act_softsign": function(.softsign), "act_hardswish": function(.hardSwish),
+    "act_hardsigmoid": function(.hardSigmoid), "act_hardtanh": function(.hardTanh),
+    "act_sigmoid": function(.sigmoid), "act_tanh": function(.tanh), "act_logsigmoid": function(.logSigmoid),
+    "act_tanhshrink": function(.tanhShrink), "act_softshrink": function(.softShrink), "act_glu": function(.glu),
+    "act_erf": { [$0.x.erf()] }, "softmax": function(.softmax), "log_softmax": function(.logSoftmax),
+    "softmax_dim1": { [$0.x.softmax(axis: 1)] }, "logsumexp": { [$0.x.logSumExp(axes: [1])] },
   ]
+
+  private static func function(_ activation: Activation) -> Body { { [activation($0.x)] } }
 
   private static let losses: [String: Body] = [
     "cross_entropy_mean": { [softmaxCrossEntropy($0.x, $0["t"])] },

@@ -15,6 +15,7 @@ struct GoldenFile {
     let outputGrads: [String?]
     let inputGrads: [String: String]
     let parameterGrads: [String: String]
+    let buffersAfter: [String: String]?
   }
 
   private struct Index: Decodable { let cases: [Case] }

@@ -1,4 +1,5 @@
 import CajalBase
+import CajalNN
 import CajalTensor
 import Testing
 
@@ -26,6 +27,24 @@ struct GoldenTests {
     #expect(GoldenCases.waiting.filter { $0.hasPrefix("act_") || $0.hasPrefix("loss_") }.isEmpty)
     // Only ever raised.
     #expect(covered.count >= 88)
+  }
+
+  @Test(arguments: ["batchnorm1d_train", "batchnorm2d_train"])
+  func runningStatisticsAreThoseOfPyTorch(_ name: String) throws {
+    let file = try GoldenFile()
+    let item = try #require(file.cases[name])
+    let after = try #require(item.buffersAfter)
+    for (dtype, tolerance) in [(DType.float64, 1e-5), (.float32, 1e-4)] {
+      let layer = BatchNorm(dtype: dtype)
+      layer.mean.value = try file.tensor(item.buffers["running_mean"]!, dtype)
+      layer.variance.value = try file.tensor(item.buffers["running_var"]!, dtype)
+      let x = try file.tensor(item.inputs["x"]!, dtype)
+      _ = valueAndGradient(of: layer) { (x.rank == 2 ? layer(x) : GoldenCases.channelsLast(x) { layer($0) }).sum() }
+      for (buffer, key) in [(layer.mean, "running_mean"), (layer.variance, "running_var")] {
+        let problem = try difference(buffer.value, file.tensor(after[key]!, .float64), tolerance)
+        #expect(problem == nil, "\(key) in \(dtype)")
+      }
+    }
   }
 
   private func problems(_ name: String, _ file: GoldenFile, _ dtype: DType, _ tolerance: Double) throws -> [String] {
