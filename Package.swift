@@ -82,9 +82,6 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Command"),
-    .executableTarget(name: "Neuron", dependencies: ["Cajal"], path: "Examples/Neuron"),
-    .executableTarget(name: "XOR", dependencies: ["Cajal"], path: "Examples/XOR"),
-    .executableTarget(name: "Digits", dependencies: ["Cajal"], path: "Examples/Digits"),
     .target(name: "CajalMallocCount", path: "Tests/AllocationChecks/Count"),
     .executableTarget(
       name: "AllocationChecks", dependencies: ["Cajal", "CajalMallocCount"], path: "Tests/AllocationChecks/Program"),
@@ -118,3 +115,10 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// Each a folder with one file, in the order in which they teach.
+let examples = [
+  "Neuron", "XOR", "Approximation", "Optimizers", "DepthWidth", "Digits", "CustomLayer", "CustomStep",
+  "CustomCallback",
+]
+package.targets += examples.map { .executableTarget(name: $0, dependencies: ["Cajal"], path: "Examples/\($0)") }

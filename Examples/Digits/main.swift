@@ -1,5 +1,5 @@
 // Handwritten digits by hand: the loop that `cajal train` runs, written out. One pass over 60,000
-// pictures brings a small network to about 96 of 100 new ones.
+// pictures brings a small network to about 96 of 100 new ones. digits.svg shows how the loss falls.
 
 import Cajal
 import Foundation
@@ -18,11 +18,13 @@ let optimizer = Adam(learningRate: 1e-3)
 let batches = data.train.batches(of: 128, shuffled: true)
 
 var step = 0
+var losses: [Double] = []
 for (x, y) in batches {
   let (loss, gradients) = valueAndGradient(of: model) { softmaxCrossEntropy(model(x), y) }
   optimizer.update(model, gradients)  // the step starts here, as one plan
   step += 1
-  if step % 50 == 0 { print("step \(step)/\(batches.count)  loss \(try loss.item())") }  // waits for it
+  if step % 5 == 0 { losses.append(try loss.item(as: Double.self)) }  // waits for it
+  if step % 50 == 0 { print("step \(step)/\(batches.count)  loss \(losses[losses.count - 1])") }
   if isSmoke, step == 50 { break }
 }
 
@@ -36,3 +38,8 @@ for line in 0..<28 where line % 2 == 0 {
   print(String(row[line * 28..<(line + 1) * 28].map { $0 > 0.5 ? "#" : ($0 > 0.1 ? "+" : " ") }))
 }
 print("digit \(try model(first).argmax().item(as: Int.self)), probabilities \(model(first).softmax()[0])")
+
+var plot = Plot("One pass over 60,000 digits", x: "step", y: "loss")
+plot.line("training", x: losses.indices.map { Double(5 * $0 + 5) }, losses)
+try plot.save("digits.svg")
+print("digits.svg shows the loss")
