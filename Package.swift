@@ -55,7 +55,7 @@ let package = Package(
       path: "Sources/Optimizers"),
     .target(
       name: "CajalData", dependencies: ["CajalBase", "CajalIR", "CajalTensor", "CajalFormats"], path: "Sources/Data",
-      resources: [.copy("Resources/mnist")]),
+      resources: [.copy("Resources/mnist"), .copy("Resources/toy")]),
     .target(name: "CajalPlot", dependencies: ["CajalFormats"], path: "Sources/Plot"),
     .target(
       name: "CajalLosses", dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalTensor"],
@@ -109,7 +109,7 @@ let package = Package(
       dependencies: ["Cajal", "CajalBase", "CajalIR", "CajalOperations"],
       path: "Tests/TensorTests"),
     .testTarget(
-      name: "LearningTests", dependencies: ["Cajal", "CajalFormats"], path: "Tests/LearningTests",
+      name: "LearningTests", dependencies: ["Cajal", "CajalData", "CajalFormats"], path: "Tests/LearningTests",
       exclude: ["Golden"]),
     .testTarget(name: "CommandTests", dependencies: ["CajalBase", "CajalCommand"], path: "Tests/CommandTests"),
   ],

@@ -14,14 +14,8 @@ public enum MNIST {
       remedy: "Run from a build of the package, or name their folder with --dataset or in CAJAL_MNIST")
   }
 
-  /// The build's resources, beside the program or the tests that run, and the sources.
   private static var candidates: [String] {
-    let name = "cajal_CajalData.resources/mnist"
-    let program = Bundle.main.bundleURL
-    let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    var folders = [program, program.deletingLastPathComponent()].map { $0.appendingPathComponent(name).path }
-    folders.append(sources.appendingPathComponent("Resources/mnist").path)
-    if let named = ProcessInfo.processInfo.environment["CAJAL_MNIST"] { folders.insert(named, at: 0) }
-    return folders
+    let named = ProcessInfo.processInfo.environment["CAJAL_MNIST"]
+    return (named.map { [$0] } ?? []) + Resources.candidates("mnist")
   }
 }

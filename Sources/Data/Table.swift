@@ -25,9 +25,9 @@ public struct Table: Sendable {
   /// The file that it came from, for errors.
   public var path: String { storage.heading.path }
   /// The names of the columns; `column 1` and so on where the file has none.
-  public var names: [String] { storage.names }
+  public internal(set) var names: [String]
   /// Whether the file names its columns.
-  public var hasHeader: Bool { storage.heading.names != nil }
+  public internal(set) var hasHeader: Bool
   /// The names of the classes 0, 1, … of the last column, where the file's heading gives them.
   public var labelNames: [String]? { storage.heading.labelNames }
   /// How many rows.
@@ -39,6 +39,8 @@ public struct Table: Sendable {
 
   init(_ storage: Storage) {
     self.storage = storage
+    names = storage.names
+    hasHeader = storage.heading.names != nil
     rows = Array(0..<storage.count)
   }
 

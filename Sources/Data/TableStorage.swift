@@ -72,8 +72,11 @@ extension Table {
         names = heading.names ?? []
       }
 
+      /// Names columns that the file does not.
+      mutating func name(columns: Int) { names = (0..<columns).map { "column \($0 + 1)" } }
+
       mutating func append(_ row: CSVRow) {
-        if names.isEmpty { names = (0..<row.count).map { "column \($0 + 1)" } }
+        if names.isEmpty { name(columns: row.count) }
         for field in 0..<row.count {
           row.withBytes(field) { bytes += $0 }
           ends.append(bytes.count)

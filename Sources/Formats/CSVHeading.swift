@@ -1,5 +1,5 @@
 /// What the first rows of a CSV file say about it.
-enum CSVHeading {
+package enum CSVHeading {
   // MARK: The delimiter
 
   /// The delimiter that cuts the rows of the first chunk into most fields, the same number each.
@@ -88,7 +88,7 @@ enum CSVHeading {
   }
 
   /// Names made unique, for columns without one or with one that another has.
-  static func unique(_ names: [String]) -> [String] {
+  package static func unique(_ names: [String]) -> [String] {
     var seen: Set<String> = []
     return names.enumerated().map { index, name in
       var candidate = name.isEmpty ? "column \(index + 1)" : name

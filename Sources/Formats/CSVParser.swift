@@ -29,6 +29,14 @@ struct CSVParser {
     }
   }
 
+  mutating func skipLine() throws {
+    line += 1
+    while let byte = try bytes.peek() {
+      bytes.position += 1
+      if byte == Self.newline { return }
+    }
+  }
+
   /// The next row that is not blank; its number is the caller's to give.
   mutating func next() throws -> CSVRow? {
     if let failure { throw failure }

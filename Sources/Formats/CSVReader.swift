@@ -53,6 +53,8 @@ public final class CSVReader {
     public var hasHeader: Bool?
     /// The most bytes of a row: a quote that does not end would take the whole file.
     public var maximumRowBytes = 16 << 20
+    /// Lines before the header or the first row that are none.
+    public var skippedLines = 0
 
     public init(delimiter: Character? = nil, hasHeader: Bool? = nil) {
       self.delimiter = delimiter
@@ -78,6 +80,7 @@ public final class CSVReader {
     self.path = path
     parser = CSVParser(try ByteCursor(path), limit: options.maximumRowBytes)
     try parser.bytes.skipByteOrderMark()
+    for _ in 0..<max(0, options.skippedLines) { try parser.skipLine() }
     if let delimiter = options.delimiter {
       guard let byte = delimiter.asciiValue, byte != 0x22, byte != 0x0A, byte != 0x0D else {
         throw FormatError(
