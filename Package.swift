@@ -110,7 +110,7 @@ let package = Package(
       path: "Tests/TensorTests"),
     .testTarget(
       name: "LearningTests", dependencies: ["Cajal", "CajalData", "CajalFormats"], path: "Tests/LearningTests",
-      exclude: ["Golden"]),
+      exclude: ["Golden", "TensorBoard"]),
     .testTarget(name: "CommandTests", dependencies: ["CajalBase", "CajalCommand"], path: "Tests/CommandTests"),
   ],
   swiftLanguageModes: [.v6]

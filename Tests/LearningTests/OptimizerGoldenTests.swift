@@ -106,7 +106,7 @@ extension Golden.Sample {
 
 extension Golden.Run {
   /// One step of ours with these options.
-  fileprivate func step(_ network: Network, isPyTorch1: Bool) -> () throws -> Void {
+  fileprivate func step(_ network: Network, isPyTorch1: Bool, isCompiled: Bool) -> () throws -> Void {
     if optimizer == "LBFGS" {
       let optimizer = LBFGS(
         learningRate: options.lr, maxIterations: options.maxIter ?? 20, historySize: options.historySize ?? 100,
@@ -114,10 +114,13 @@ extension Golden.Run {
       return { _ = try optimizer.step(network) { network.loss() } }
     }
     let optimizer = make(isPyTorch1)
-    return {
-      let (_, gradients) = valueAndGradient(of: network) { network.loss() }
+    func step() -> Tensor {
+      let (loss, gradients) = valueAndGradient(of: network) { network.loss() }
       optimizer.update(network, gradients)
+      return loss
     }
+    let compiled = compile { (_: [Tensor]) in [step()] }
+    return { _ = isCompiled ? compiled([])[0] : step() }
   }
 
   private func make(_ isPyTorch1: Bool) -> any Optimizer {
@@ -176,7 +179,7 @@ extension Golden.Run {
     if !isWide, run.optimizer == "RMSprop", run.options.weightDecay == 0.01 { return }
     if !isWide, run.optimizer == "LBFGS", run.options.maxIter != nil { return }
     let network = Network(golden, dtype)
-    let step = run.step(network, isPyTorch1: isPyTorch1)
+    let step = run.step(network, isPyTorch1: isPyTorch1, isCompiled: isWide)
     let samples = run.samples.filter { isWide || isFull || $0.iteration <= 100 }
     #expect(samples.count > 1)
     for iteration in 0...(samples.last?.iteration ?? 0) {
