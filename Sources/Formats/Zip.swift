@@ -58,7 +58,7 @@ struct ZipArchive {
       }
       bytes = unfolded
     }
-    guard CRC32.of(bytes) == entry.checksum else { throw Self.corrupt(path, "\(problem) (CRC-32)") }
+    guard CRC32.ieee.of(bytes) == entry.checksum else { throw Self.corrupt(path, "\(problem) (CRC-32)") }
     return bytes
   }
 
@@ -77,7 +77,7 @@ struct ZipArchive {
         // Version 2.0; bit 11: the name is UTF-8; method; 1 January 1980, so that equal data give equal bytes.
         let common =
           le(UInt16(20)) + le(UInt16(0x800)) + le(UInt16(zlib == nil ? 0 : 8)) + le(UInt16(0)) + le(UInt16(0x21))
-          + le(CRC32.of(bytes)) + le(UInt32(packed.count)) + le(UInt32(bytes.count)) + le(UInt16(name.count))
+          + le(CRC32.ieee.of(bytes)) + le(UInt32(packed.count)) + le(UInt32(bytes.count)) + le(UInt16(name.count))
           + le(UInt16(0))
         try file.write(le(localSignature) + common + name)
         try file.write(packed)
@@ -177,19 +177,5 @@ struct ZipArchive {
     func uint32(_ place: Int) -> UInt32 { UInt32(uint16(place)) | UInt32(uint16(place + 2)) << 16 }
     /// `nil` beyond what `Int` holds.
     func int64(_ place: Int) -> Int? { Int(exactly: UInt64(uint32(place)) | UInt64(uint32(place + 4)) << 32) }
-  }
-}
-
-/// The checksum of zip and gzip (ISO 3309), a byte at a time.
-enum CRC32 {
-  private static let table: [UInt32] = (0..<256).map { byte in
-    // The polynomial 0x04C11DB7, bits reversed.
-    (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0xEDB8_8320 : value >> 1 }
-  }
-
-  static func of(_ bytes: [UInt8]) -> UInt32 {
-    table.withUnsafeBufferPointer { table in
-      ~bytes.reduce(~UInt32(0)) { $0 >> 8 ^ table[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] }
-    }
   }
 }

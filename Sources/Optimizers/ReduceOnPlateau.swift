@@ -13,7 +13,7 @@ public struct ReduceOnPlateau: Codable, Sendable, Equatable {
     case maximum
   }
 
-  public let goal: Goal
+  public private(set) var goal: Goal
   /// What the factor is multiplied by.
   public let reduction: Double
   /// How many results in a row may be no better.
@@ -42,6 +42,13 @@ public struct ReduceOnPlateau: Codable, Sendable, Equatable {
     self.threshold = threshold
     self.cooldown = cooldown
     self.lowest = lowest
+  }
+
+  /// The same for another goal.
+  public func towards(_ goal: Goal) -> ReduceOnPlateau {
+    var other = self
+    other.goal = goal
+    return other
   }
 
   /// Hears of a result. One that is no number is no better.

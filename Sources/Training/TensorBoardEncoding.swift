@@ -1,3 +1,5 @@
+import CajalFormats
+
 // The forms that event files are made of, as far as they need them.
 
 /// A protocol-buffer message, field by field: developers.google.com/protocol-buffers/docs/encoding.
@@ -71,28 +73,8 @@ enum TensorFlowRecord {
 
   /// A checksum that may itself be checked by one: the format's rotation and constant.
   private static func masked(_ data: [UInt8]) -> UInt32 {
-    let sum = CRC32.castagnoli.checksum(data)
+    let sum = CRC32.castagnoli.of(data)
     return (sum >> 15 | sum << 17) &+ 0xa282_ead8
-  }
-}
-
-/// Cyclic redundancy checks of 32 bits, reflected.
-struct CRC32: Sendable {
-  /// CRC-32C, of TFRecord.
-  static let castagnoli = CRC32(polynomial: 0x82f6_3b78)
-  /// That of zip, gzip and PNG.
-  static let ieee = CRC32(polynomial: 0xedb8_8320)
-
-  private let table: [UInt32]
-
-  private init(polynomial: UInt32) {
-    table = (0..<256).map { byte in
-      (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ polynomial : value >> 1 }
-    }
-  }
-
-  func checksum(_ data: some Sequence<UInt8>) -> UInt32 {
-    ~data.reduce(~0) { sum, byte in table[Int(UInt8(truncatingIfNeeded: sum) ^ byte)] ^ sum >> 8 }
   }
 }
 

@@ -1,4 +1,5 @@
 import CajalBase
+import CajalFormats
 import CajalTensor
 
 /// PNG pictures (ISO/IEC 15948) of 8 bits a channel, not compressed: what a run shows is small.
@@ -32,7 +33,7 @@ enum PNG {
     var chunk: [UInt8] = []
     chunk.append(bigEndian: UInt32(data.count))
     chunk += body
-    chunk.append(bigEndian: CRC32.ieee.checksum(body))
+    chunk.append(bigEndian: CRC32.ieee.of(body))
     return chunk
   }
 
