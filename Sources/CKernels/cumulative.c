@@ -19,7 +19,16 @@ typedef struct {
   {                                                                                 \
     const T *from = (const T *)job->in + start;                                     \
     R *to = (R *)job->out + start;                                                  \
-    S sums[COLUMNS] = {0};                                                          \
+    S sums[COLUMNS] = {0}, sum = 0;                                                 \
+    if (job->inner == 1) {                                                          \
+      const int64_t stride = job->reversed ? -1 : 1;                                \
+      int64_t at = job->reversed ? job->n - 1 : 0;                                  \
+      for (int64_t step = 0; step < job->n; step++, at += stride) {                 \
+        sum += (S)GET(from[at]);                                                    \
+        to[at] = (R)PUT(sum);                                                       \
+      }                                                                             \
+      return;                                                                       \
+    }                                                                               \
     for (int64_t step = 0; step < job->n; step++) {                                 \
       const int64_t row = (job->reversed ? job->n - 1 - step : step) * job->inner;  \
       for (int64_t i = 0; i < columns; i++) {                                       \

@@ -1,5 +1,5 @@
 // Stable orders along one axis: each element becomes a key that compares as unsigned integers do, and pairs of key
-// and position are sorted by insertion where there are few, else by their bytes, the lowest first.
+// and position are sorted by insertion where few are or few are wanted, else by their bytes, the lowest first.
 
 #include "internal.h"
 
@@ -55,10 +55,12 @@ static uint64_t key_at(cj_dtype dtype, const void *in, int64_t i, bool descendin
   return descending ? ~key & all : key;
 }
 
-static void sort_few(pair *pairs, int64_t n) {
+// The first `count` are sorted; the others are lost.
+static void sort_few(pair *pairs, int64_t n, int64_t count) {
   for (int64_t i = 1; i < n; i++) {
     const pair moved = pairs[i];
-    int64_t j = i;
+    if (i >= count && moved.key >= pairs[count - 1].key) continue;
+    int64_t j = cj_min64(i, count - 1);
     for (; j > 0 && pairs[j - 1].key > moved.key; j--) pairs[j] = pairs[j - 1];
     pairs[j] = moved;
   }
@@ -94,7 +96,7 @@ static void sort_task(void *context, int64_t task) {
     for (int64_t k = 0; k < job->n; k++)
       pairs[k] = (pair){key_at(job->dtype, job->in, start + k * job->inner, job->descending), k};
     const pair *sorted = pairs;
-    if (job->n <= FEW) sort_few(pairs, job->n);
+    if (job->n <= FEW || job->count <= FEW) sort_few(pairs, job->n, job->count);
     else sorted = sort_many(pairs, pairs + job->n, job->n, cj_dtype_bytes(job->dtype));
     int64_t *out = job->out + o * job->count * job->inner + i;
     for (int64_t k = 0; k < job->count; k++) out[k * job->inner] = sorted[k].position;

@@ -52,6 +52,7 @@ extension Samples {
           // Few, and more than insertion sorts; with extremes, NaN and zeros of both signs.
           argsort([2, 24], 1, dtype, .wide, isDescending: isDescending),
           argsort([70], 0, dtype, .wide, isDescending: isDescending, count: 41),
+          argsort([2, 70], 1, dtype, .uniform(-9...9), isDescending: isDescending, count: 5),
           // Equals.
           argsort([3, 50], 1, dtype, .uniform(-3...3), isDescending: isDescending),
         ]
