@@ -118,7 +118,7 @@ let package = Package(
 
 // Each a folder with one file, in the order in which they teach.
 let examples = [
-  "Neuron", "XOR", "Approximation", "Optimizers", "DepthWidth", "Digits", "CustomLayer", "CustomStep",
+  "Neuron", "XOR", "Approximation", "Outputs", "Optimizers", "DepthWidth", "Digits", "CustomLayer", "CustomStep",
   "CustomCallback",
 ]
 package.targets += examples.map { .executableTarget(name: $0, dependencies: ["Cajal"], path: "Examples/\($0)") }
