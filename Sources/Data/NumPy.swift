@@ -6,7 +6,7 @@ import CajalTensor
 public enum NumPy {
   /// Reads a `.npy` file.
   ///
-  /// - Throws: ``FormatError``; see ``NumPyFile``.
+  /// - Throws: ``FormatError``; see `NumPyFile`.
   public static func read(_ path: String) throws -> Tensor { tensor(try NumPyFile.read(path)) }
 
   /// Reads the arrays of a `.npz` file, by name.

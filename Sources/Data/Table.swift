@@ -51,7 +51,7 @@ public struct Table: Sendable {
     self = try JSONLinesReader.isJSON(path) ? Table(jsonLines: path) : Table(csv: path, options: options)
   }
 
-  /// Reads a whole CSV file; see ``CSVReader``.
+  /// Reads a whole CSV file; see `CSVReader`.
   public init(csv path: String, options: CSVReader.Options = .init()) throws {
     let file = try CSVReader(path, options)
     var builder = Storage.Builder(Heading(file))

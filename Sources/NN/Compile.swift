@@ -5,7 +5,7 @@ import CajalOperations
 import CajalTensor
 
 /// A function that runs once for arguments of the same shapes and dtypes, and whose computation is done again at the
-/// calls that follow, without running it: what ``compile(_:)`` makes.
+/// calls that follow, without running it: what `compile` makes.
 ///
 /// What the calls give is what the function itself would give, bit for bit. Parameters, the state of optimizers,
 /// their learning rates and random streams are read anew at each call, and written; tensors and numbers that the

@@ -89,7 +89,7 @@ public final class Trainer<Model: Module> {
 
   /// - Parameters:
   ///   - optimizers: those that the step uses, by names for checkpoints; a schedule scales the rates of all.
-  ///   - evaluation: what ``evaluate(_:)`` and validation measure; without it there is none.
+  ///   - evaluation: what ``evaluate(_:onProgress:)`` and validation measure; without it there is none.
   public convenience init(
     _ model: Model, optimizers: [String: any Optimizer], metrics: [Metric] = [], evaluation: Forward? = nil,
     step: @escaping Step
