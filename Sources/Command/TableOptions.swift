@@ -7,7 +7,9 @@ struct TableOptions: ParsableArguments {
     case classes, numbers
   }
 
-  @Option(help: "The column to predict: its name, or its number from 1; -1 is the last.")
+  // A value may begin with a minus.
+  @Option(
+    parsing: .unconditional, help: "The column to predict: its name, or its number from 1; -1 is the last.")
   var target: String?
 
   @Option(help: "A table to test with, instead of a fifth of the rows.", completion: .file())
@@ -22,7 +24,7 @@ struct TableOptions: ParsableArguments {
   @Option(help: "Predict classes or numbers, where the column alone does not tell.")
   var task: Task?
 
-  @Option(help: "Columns not to look at, with commas.")
+  @Option(parsing: .unconditional, help: "Columns not to look at, with commas.")
   var ignore: String?
 
   @Flag(inversion: .prefixedNo, help: "Whether the first row names the columns; seen from the rows otherwise.")

@@ -170,10 +170,12 @@ struct TableFit {
     _ preprocessing: Preprocessing, _ data: LabeledData, isShown: Bool, configuration: [String: String]
   ) throws -> (TablePredictor, TrainingReport) {
     let optimization = settings.optimization
+    // Few rows are soon learned by heart.
+    let dropout = data.count < 5000 ? 0.2 : 0
     let model = try withSeed(optimization.seed) {
       try settings.network.network(
         inputs: preprocessing.width, outputs: TablePredictor.outputs(for: preprocessing), standard: [128, 64],
-        dropout: 0.2, flattens: false)
+        dropout: dropout, flattens: false)
     }
     let predictor = TablePredictor(model: model, preprocessing: preprocessing)
     let isLinear = settings.network.model != .mlp
