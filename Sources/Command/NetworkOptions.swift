@@ -58,14 +58,15 @@ struct NetworkOptions: ParsableArguments {
   /// - Parameters:
   ///   - standard: hidden layers where nobody says otherwise.
   ///   - flattens: whether examples have more than one axis.
-  func network(inputs: Int, outputs: Int, standard: [Int], dropout rate: Double, flattens: Bool) throws -> Sequential {
+  func network(inputs: Int, outputs: Int, standard: [Int], dropout rate: Double, flattens: Bool,
+    initializer: Initializer? = nil) throws -> Sequential {
     let hidden = model == .mlp ? try sizes(orElse: standard) : []
     if model == .neuron, outputs > 1 {
       throw ValidationError("one neuron tells two classes apart, not \(outputs). Use --model logistic or mlp.")
     }
     return .perceptron(
       [inputs] + hidden + [outputs], activation: Activation(named: activation) ?? .relu, dropout: dropout ?? rate,
-      flattens: flattens)
+      flattens: flattens, initializer: initializer)
   }
 }
 
@@ -74,13 +75,15 @@ extension Sequential {
   ///
   /// - Parameter sizes: of the input, each hidden layer, the output.
   static func perceptron(
-    _ sizes: [Int], activation: Activation = .relu, dropout rate: Double = 0, flattens: Bool = true
+    _ sizes: [Int], activation: Activation = .relu, dropout rate: Double = 0, flattens: Bool = true,
+    initializer: Initializer? = nil
   ) -> Sequential {
     Sequential {
       if flattens { Flatten() }
       for index in 1..<sizes.count {
         let isLast = index == sizes.count - 1
-        Dense(sizes[index], inputs: sizes[index - 1], activation: isLast ? .identity : activation)
+        Dense(sizes[index], inputs: sizes[index - 1], activation: isLast ? .identity : activation,
+          kernelInitializer: initializer)
         if !isLast, rate > 0 { Dropout(rate) }
       }
     }

@@ -170,12 +170,13 @@ struct TableFit {
     _ preprocessing: Preprocessing, _ data: LabeledData, isShown: Bool, configuration: [String: String]
   ) throws -> (TablePredictor, TrainingReport) {
     let optimization = settings.optimization
-    // Few rows are soon learned by heart.
-    let dropout = data.count < 5000 ? 0.2 : 0
+    // Classes are soon learned by heart; numbers suffer from noise, and gain from more and smaller steps.
+    let isNumber = preprocessing.target.classes == nil
+    let dropout = isNumber ? 0 : 0.1
     let model = try withSeed(optimization.seed) {
       try settings.network.network(
         inputs: preprocessing.width, outputs: TablePredictor.outputs(for: preprocessing), standard: [128, 64],
-        dropout: dropout, flattens: false)
+        dropout: dropout, flattens: false, initializer: .lecunUniform)
     }
     let predictor = TablePredictor(model: model, preprocessing: preprocessing)
     let isLinear = settings.network.model != .mlp
@@ -194,10 +195,13 @@ struct TableFit {
       configuration: configuration.merging(["sizes": model.sizes.map(String.init).joined(separator: "-")]) { $1 },
       monitor: validation == nil ? nil : "val_loss", metadata: try predictor.metadata)
     // About forty steps an epoch, of batches that are neither noise nor slow.
-    let batch = optimization.batchSize ?? min(256, max(16, train.count / 40))
+    let batch = optimization.batchSize ?? min(isNumber ? 128 : 256, max(16, train.count / 40))
+    // Enough steps for a small table, enough passes for a large one.
+    let steps = (train.count + batch - 1) / batch
+    let epochs = optimization.epochs ?? min(100, max(isNumber ? 40 : 20, 1500 / max(1, steps)))
     let report = try settings.profiled(output) {
       try trainer.fit(
-        train, epochs: optimization.epochs ?? 30, batchSize: batch, validation: validation, seed: optimization.seed,
+        train, epochs: epochs, batchSize: batch, validation: validation, seed: optimization.seed,
         schedule: optimization.makeSchedule(), callbacks: callbacks)
     }
     return (predictor, report)

@@ -1,0 +1,84 @@
+import ArgumentParser
+import Cajal
+import Foundation
+
+struct Compare: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Ask whether a network is worth it: beside simpler methods, on the same rows.",
+    discussion: """
+      Trains the network, a linear model (logistic regression for classes) and k-nearest neighbours on the same part \
+      of a table, and tests them on the same other part. Where the simple ones are as good, take them.
+
+      EXAMPLES
+        cajal compare iris.csv --target species
+        cajal compare houses.csv --target price --neighbors 10
+      """)
+
+  @Argument(help: "A table: CSV or JSON lines, .gz or not.", completion: .file())
+  var path: String
+
+  @OptionGroup(title: "Tables") var table: TableOptions
+  @OptionGroup(title: "Model") var network: NetworkOptions
+  @OptionGroup(title: "Learning") var optimization: OptimizationOptions
+  @OptionGroup(title: "Machine") var machine: MachineOptions
+
+  @Option(help: "How many of the most similar rows are asked.")
+  var neighbors = 5
+
+  func validate() throws {
+    if neighbors < 1 { throw ValidationError("--neighbors must be at least 1.") }
+    if table.folds != nil { throw ValidationError("compare tests once: leave out --folds.") }
+    if table.target == nil { throw ValidationError("--target is missing: which column is to be predicted?") }
+  }
+
+  func run() async throws {
+    try machine.run {
+      Interrupt.install()
+      let output = Output(isJSON: machine.json)
+      let split = try TableSplit(path, table.target ?? "", table, seed: optimization.seed, output)
+      let preprocessing = try split.preprocessing()
+      let (train, test) = (try preprocessing.data(split.train), try preprocessing.data(split.test))
+      var rows: [(String, Measures, Double)] = []
+      for kind in [NetworkOptions.Kind.mlp, preprocessing.target.classes == nil ? .linear : .logistic] {
+        var model = network
+        model.model = kind
+        if kind != .mlp { model.hidden = nil }
+        try output.progress("training: \(kind)", event: "training", [("model", .text("\(kind)"))])
+        let settings = RunSettings(
+          network: model, optimization: optimization, keeping: try KeepingOptions.parse([]), device: machine.device)
+        let (predictor, report) = try TableFit(settings, output).run(
+          preprocessing, train, isShown: false, configuration: [:])
+        if Interrupt.wasRequested { throw ExitCode(130) }
+        rows.append(("\(kind)", try predictor.evaluate(test), report.seconds))
+      }
+      try output.progress("asking neighbours", event: "training", [("model", .text("neighbors"))])
+      rows.append(try neighborsRow(preprocessing, train, test))
+      output.clearProgress()
+      try show(rows, output)
+    }
+  }
+
+  private func neighborsRow(_ preprocessing: Preprocessing, _ train: LabeledData, _ test: LabeledData) throws -> (
+    String, Measures, Double
+  ) {
+    let start = ContinuousClock.now
+    let measures = try NearestNeighbors(train, count: neighbors).evaluate(test, preprocessing)
+    let time = start.duration(to: .now)
+    let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
+    return ("\(neighbors) nearest neighbours", measures, seconds)
+  }
+
+  private func show(_ rows: [(String, Measures, Double)], _ output: Output) throws {
+    for (name, measures, seconds) in rows {
+      try output.emit(
+        "compared",
+        [("model", .text(name))] + EventWriter.fields(Measures().adding(measures, prefix: "test_"))
+          + [("seconds", .number(seconds))])
+    }
+    let names = rows[0].1.names
+    let lines = rows.map { name, measures, seconds in
+      [name] + names.map { measures[$0].map { String(format: "%.4f", $0) } ?? "" } + [String(format: "%.2f s", seconds)]
+    }
+    try output.say(TextTable.lines(header: ["model"] + names + ["time"], lines, left: [0]).joined(separator: "\n"))
+  }
+}
