@@ -18,7 +18,8 @@ struct CajalCommand: AsyncParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Train.self, Evaluate.self, Predict.self, Summary.self, SearchCommand.self, Runs.self,
+      Train.self, Evaluate.self, Predict.self, Summary.self, Compare.self, SearchCommand.self, Runs.self,
+      DataCommand.self,
       ProfileTraining.self, Benchmark.self, Doctor.self, Completions.self,
     ])
 

@@ -14,7 +14,7 @@ struct Compare: AsyncParsableCommand {
         cajal compare houses.csv --target price --neighbors 10
       """)
 
-  @Argument(help: "A table: CSV or JSON lines, .gz or not.", completion: .file())
+  @Argument(help: "A table: CSV or JSON lines, .gz or not; or the name of one (see `cajal data`).", completion: .file())
   var path: String
 
   @OptionGroup(title: "Tables") var table: TableOptions
@@ -28,14 +28,13 @@ struct Compare: AsyncParsableCommand {
   func validate() throws {
     if neighbors < 1 { throw ValidationError("--neighbors must be at least 1.") }
     if table.folds != nil { throw ValidationError("compare tests once: leave out --folds.") }
-    if table.target == nil { throw ValidationError("--target is missing: which column is to be predicted?") }
   }
 
   func run() async throws {
     try machine.run {
       Interrupt.install()
       let output = Output(isJSON: machine.json)
-      let split = try TableSplit(path, table.target ?? "", table, seed: optimization.seed, output)
+      let split = try TableSplit(path, table, seed: optimization.seed, output)
       let preprocessing = try split.preprocessing()
       let (train, test) = (try preprocessing.data(split.train), try preprocessing.data(split.test))
       var rows: [(String, Measures, Double)] = []
@@ -62,10 +61,26 @@ struct Compare: AsyncParsableCommand {
     String, Measures, Double
   ) {
     let start = ContinuousClock.now
-    let measures = try NearestNeighbors(train, count: neighbors).evaluate(test, preprocessing)
+    let measures = try neighborsMeasures(preprocessing, NearestNeighbors(train, k: neighbors), test)
     let time = start.duration(to: .now)
     let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
     return ("\(neighbors) nearest neighbours", measures, seconds)
+  }
+
+  private func neighborsMeasures(
+    _ preprocessing: Preprocessing, _ nearest: NearestNeighbors, _ test: LabeledData
+  ) throws -> Measures {
+    var measures = Measures()
+    guard let classes = preprocessing.target.classes else {
+      let said = preprocessing.inverse(try nearest.predictions(test.inputs))
+      let right = preprocessing.inverse(test.targets)
+      for metric in [Metric.r2, .rmse, .mae] { measures[metric.name] = try metric(said, right) }
+      return measures
+    }
+    let chances = try nearest.probabilities(test.inputs)
+    measures["accuracy"] = try Metric.accuracy(chances, test.targets)
+    if classes.count == 2 { measures["auc"] = try Metric.auc(chances[.all, 1], test.targets) }
+    return measures
   }
 
   private func show(_ rows: [(String, Measures, Double)], _ output: Output) throws {

@@ -41,7 +41,7 @@ struct Evaluate: AsyncParsableCommand {
 
   private func pictureAccuracy(_ output: Output) throws -> Double {
     let network = try Sequential.load(model)
-    let dataset = try data.load()
+    let dataset = try data.load(output)
     let inputs = dataset.test.inputs.shape.suffix(from: 1)
     guard network.sizes.first == inputs.count, network.sizes.last == dataset.classes else {
       throw FormatError(

@@ -58,8 +58,10 @@ struct NetworkOptions: ParsableArguments {
   /// - Parameters:
   ///   - standard: hidden layers where nobody says otherwise.
   ///   - flattens: whether examples have more than one axis.
-  func network(inputs: Int, outputs: Int, standard: [Int], dropout rate: Double, flattens: Bool,
-    initializer: Initializer? = nil) throws -> Sequential {
+  func network(
+    inputs: Int, outputs: Int, standard: [Int], dropout rate: Double, flattens: Bool,
+    initializer: Initializer? = nil
+  ) throws -> Sequential {
     let hidden = model == .mlp ? try sizes(orElse: standard) : []
     if model == .neuron, outputs > 1 {
       throw ValidationError("one neuron tells two classes apart, not \(outputs). Use --model logistic or mlp.")
@@ -82,7 +84,8 @@ extension Sequential {
       if flattens { Flatten() }
       for index in 1..<sizes.count {
         let isLast = index == sizes.count - 1
-        Dense(sizes[index], inputs: sizes[index - 1], activation: isLast ? .identity : activation,
+        Dense(
+          sizes[index], inputs: sizes[index - 1], activation: isLast ? .identity : activation,
           kernelInitializer: initializer)
         if !isLast, rate > 0 { Dropout(rate) }
       }

@@ -5,10 +5,11 @@ import Foundation
 
 /// Flags that every command about data understands.
 struct DataOptions: ParsableArguments {
-  @Argument(help: "What to learn from: a table's file, or what --dataset takes.", completion: .file())
+  @Argument(
+    help: "A table's file, a folder of idx files, or a name that `cajal data list` shows.", completion: .file())
   var source: String?
 
-  @Option(help: "`mnist`, or a folder of idx files named as MNIST's (.gz or not).")
+  @Option(help: "The same: `mnist`, or a folder of idx files named as MNIST's (.gz or not).")
   var dataset = "mnist"
 
   @Option(help: "How many classes the labels of a folder have.")
@@ -24,16 +25,23 @@ struct DataOptions: ParsableArguments {
     }
   }
 
-  /// The table that is named, if it is one.
+  /// The table that is named, if it is one: a file, or a name of the catalogue.
   var table: String? {
-    guard let source, source != "mnist" else { return nil }
+    guard let source else { return nil }
     var isFolder: ObjCBool = false
-    let isThere = FileManager.default.fileExists(atPath: source, isDirectory: &isFolder)
-    return isThere && isFolder.boolValue ? nil : source
+    if FileManager.default.fileExists(atPath: source, isDirectory: &isFolder) {
+      return isFolder.boolValue ? nil : source
+    }
+    if case .pictures = DataCatalog.all.first(where: { $0.name == source })?.content { return nil }
+    return source
   }
 
-  func load() throws -> ImageDataset {
-    name == "mnist" ? try MNIST.load() : try ImageDataset.idx(folder: folder, classes: classes)
+  func load(_ output: Output) throws -> ImageDataset {
+    if case .pictures = DataCatalog.all.first(where: { $0.name == name })?.content {
+      try DataCommand.fetch(name, output)
+      return try DataCatalog.pictures(name)
+    }
+    return try ImageDataset.idx(folder: folder, classes: classes)
   }
 
   private var name: String { source ?? dataset }

@@ -54,7 +54,7 @@ struct ProfileTraining: AsyncParsableCommand {
   func run() async throws {
     try machine.run {
       let output = Output(isJSON: machine.json)
-      let (model, examples) = try withSeed(0) { try sizes.map(madeUp) ?? loaded() }
+      let (model, examples) = try withSeed(0) { try sizes.map(madeUp) ?? loaded(output) }
       let names = model.sizes.map(String.init).joined(separator: "-")
       try output.say("perceptron \(names), batches of \(batchSize), on \(machine.device)")
       let profile = Profile()
@@ -63,8 +63,8 @@ struct ProfileTraining: AsyncParsableCommand {
     }
   }
 
-  private func loaded() throws -> (Sequential, LabeledData) {
-    let dataset = try data.load()
+  private func loaded(_ output: Output) throws -> (Sequential, LabeledData) {
+    let dataset = try data.load(output)
     let inputs = dataset.train.inputs.shape.suffix(from: 1).count
     return (Sequential.perceptron([inputs, 512, 256, dataset.classes]), dataset.train)
   }

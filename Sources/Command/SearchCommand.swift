@@ -21,7 +21,7 @@ struct SearchCommand: AsyncParsableCommand {
 
   enum Method: String, CaseIterable, ExpressibleByArgument { case halving, random, grid }
 
-  @Argument(help: "A table: CSV or JSON lines, .gz or not.", completion: .file())
+  @Argument(help: "A table: CSV or JSON lines, .gz or not; or the name of one (see `cajal data`).", completion: .file())
   var path: String
 
   @OptionGroup(title: "Tables") var table: TableOptions
@@ -43,7 +43,6 @@ struct SearchCommand: AsyncParsableCommand {
   func validate() throws {
     if trials < 1 { throw ValidationError("--trials must be at least 1.") }
     if table.folds != nil { throw ValidationError("search judges by a held-out part: leave out --folds.") }
-    if table.target == nil { throw ValidationError("--target is missing: which column is to be predicted?") }
     _ = try domains()
   }
 
@@ -74,7 +73,7 @@ struct SearchCommand: AsyncParsableCommand {
     try machine.run {
       Interrupt.install()
       let output = Output(isJSON: machine.json)
-      let split = try TableSplit(path, table.target ?? "", table, seed: optimization.seed, output)
+      let split = try TableSplit(path, table, seed: optimization.seed, output)
       let preprocessing = try split.preprocessing()
       let data = try preprocessing.data(split.train)
       let search = Search(try domains(), shouldRise: false)

@@ -9,23 +9,17 @@ struct TableTraining {
   private let options: TableOptions
   private let settings: RunSettings
   private let output: Output
-  private let target: String
 
-  init(_ path: String, _ options: TableOptions, _ settings: RunSettings, _ output: Output) throws {
-    guard let target = options.target else {
-      throw ValidationError(
-        "--target is missing: which column of \(path) is to be predicted? Its name, or its number; -1 is the last.")
-    }
+  init(_ path: String, _ options: TableOptions, _ settings: RunSettings, _ output: Output) {
     self.path = path
     self.options = options
     self.settings = settings
     self.output = output
-    self.target = target
   }
 
   /// - Returns: whether Ctrl-C ended it.
   func run() throws -> Bool {
-    let split = try TableSplit(path, target, options, seed: settings.optimization.seed, output)
+    let split = try TableSplit(path, options, seed: settings.optimization.seed, output)
     if let folds = options.folds { return try crossValidate(split, folds) }
     let preprocessing = try split.preprocessing()
     try introduce(split, preprocessing)
@@ -115,10 +109,15 @@ struct TableSplit {
   private let target: String
   private let options: TableOptions
 
-  init(_ path: String, _ target: String, _ options: TableOptions, seed: UInt64, _ output: Output) throws {
-    self.target = target
+  init(_ path: String, _ options: TableOptions, seed: UInt64, _ output: Output) throws {
     self.options = options
-    let whole = try options.read(path)
+    let named = try TableSplit.named(path, output)
+    let whole = try named?.train ?? options.read(path)
+    guard let target = options.target ?? named?.target else {
+      throw ValidationError(
+        "--target is missing: which column of \(path) is to be predicted? Its name, or its number; -1 is the last.")
+    }
+    self.target = target
     let column = try whole.column(target)
     let known = whole.droppingMissing(in: column)
     if known.count < whole.count {
@@ -126,9 +125,8 @@ struct TableSplit {
     }
     let task = options.preprocessingTask ?? Preprocessing.inferredTask(known, column)
     stratum = task == .classification ? column : nil
-    if let path = options.test {
+    if let other = try options.test.map(options.read) ?? (options.folds == nil ? named?.test : nil) {
       train = known
-      let other = try options.read(path)
       test = other.droppingMissing(in: try other.column(target))
     } else if options.folds != nil {
       (train, test) = (known, known.selecting([]))
@@ -142,6 +140,15 @@ struct TableSplit {
         path: path, problem: "its \(known.count) rows cannot be cut into a part to train on and one to test with",
         remedy: "Use a table with more rows, or name one to test with (--test)")
     }
+  }
+
+  /// A table of the catalogue, downloaded if it must be; `nil` where the name is a file's.
+  private static func named(_ name: String, _ output: Output) throws -> (train: Table, test: Table?, target: String)? {
+    guard !FileManager.default.fileExists(atPath: name), DataCatalog.all.contains(where: { $0.name == name }) else {
+      return nil
+    }
+    try DataCommand.fetch(name, output)
+    return try DataCatalog.table(name)
   }
 
   func preprocessing() throws -> Preprocessing { try preprocessing(of: train) }

@@ -56,7 +56,7 @@ struct Train: AsyncParsableCommand {
         network: network, optimization: optimization, keeping: keeping, device: machine.device, trace: profile)
       let wasStopped =
         try data.table.map { try TableTraining($0, table, settings, output).run() }
-        ?? PictureTraining(data.load(), settings, output).run()
+        ?? PictureTraining(data.load(output), settings, output).run()
       if wasStopped { throw ExitCode(130) }
     }
   }

@@ -32,7 +32,7 @@ import Testing
     ["train", "--learning-rate", "0"], ["train", "--learning-rate", "nan"], ["train", "--learning-rate", "-1"],
     ["train", "--threads", "0"], ["train", "--device", "tpu"], ["train", "--classes", "1"],
     ["train", "--classes", "300"],
-    ["train", "--seed", "-3"], ["train", "--classes", "7"], ["evaluate"], ["nonsense"], ["train", "extra"],
+    ["train", "--seed", "-3"], ["train", "--classes", "7"], ["evaluate"], ["nonsense"], ["train", "extra", "more"],
     ["train", "--save", "no/such/folder/model.safetensors"], ["train", "--save", "."], ["train", "--dataset", ""],
     ["train", "--save", ""],
     ["train", "--save", "new/"], ["train", "--save", "/"], ["train", "--save", ".."],
