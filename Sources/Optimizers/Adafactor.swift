@@ -38,7 +38,8 @@ public final class Adafactor: RuleOptimizer {
   package func numbers(_ step: StepNumbers) -> [Value] {
     let weight = Value.power(step.count, step(decayExponent, .float64))
     let rate = Value.minimum(step.learningRate(.float64), step.count.rsqrt())
-    let epsilon1 = step.dtype.epsilon
+    // The distance from 1 to the next number.
+    let epsilon1 = step.dtype == .float64 ? Double.ulpOfOne : Double(Float.ulpOfOne)
     let weightDecay = step.weightDecay
     return [weight, 1 - weight, rate].map { $0.cast(to: step.dtype) }
       + [
@@ -72,16 +73,4 @@ public final class Adafactor: RuleOptimizer {
 
 extension Value {
   fileprivate func rootMeanSquare() -> Value { (self * self).mean().cast(to: dtype).sqrt() }
-}
-
-extension DType {
-  /// The distance from 1 to the next number.
-  fileprivate var epsilon: Double {
-    switch self {
-    case .float64: Double.ulpOfOne
-    case .bfloat16: 0x1p-7
-    case .float16: 0x1p-10
-    default: Double(Float.ulpOfOne)
-    }
-  }
 }

@@ -16,7 +16,7 @@ import CajalTensor
 /// average.update()                                   // after each step
 /// let accuracy = average.apply { evaluate(model) }
 /// ```
-/// Buffers are not averaged. Batch norm's statistics are of the weights that trained: for the mean of far apart weights
+/// Averages of half-precision weights are float32. Buffers are not averaged. Batch norm's statistics are of the weights that trained: for the mean of far apart weights
 /// gather them anew.
 public final class MovingAverage: Sendable {
   /// `nil` where all updates count alike.
@@ -44,7 +44,7 @@ public final class MovingAverage: Sendable {
       let values = parameters.map(\.parameter.current)
       if values.contains(where: \.value.isFailed) { return }
       if state.slots.isEmpty {
-        state.slots = values.map { Slot(.stored(0, TensorType($0.shape, $0.dtype), on: $0.device)) }
+        state.slots = values.map { Slot(.stored(0, TensorType($0.shape, $0.dtype.ofSteps), on: $0.device)) }
       }
       Engine.shared.step(step(state, values))
     }
@@ -60,8 +60,9 @@ public final class MovingAverage: Sendable {
     state.count.tensor = count
     for (slot, value) in zip(state.slots, values) {
       let before = slot.tensor
-      let share = weight.cast(to: value.dtype)
-      let after = Tensor.map([before, value, (1 - weight).cast(to: value.dtype), share]) {
+      let dtype = value.dtype.ofSteps
+      let operands = [before, value.cast(to: dtype), (1 - weight).cast(to: dtype), weight.cast(to: dtype)]
+      let after = Tensor.map(operands) {
         .movingAverage($0[0], $0[1], decay: $0[2], weight: $0[3])
       }
       changes.append(Fallback(new: after.value, old: before.value))
@@ -79,7 +80,7 @@ public final class MovingAverage: Sendable {
   public func assign() { for (parameter, average) in averages { parameter.value = average } }
 
   private var averages: [(parameter: Parameter, average: Tensor)] {
-    state.withLock { zip(parameters, $0.slots).map { ($0.parameter, $1.tensor) } }
+    state.withLock { zip(parameters, $0.slots).map { ($0.parameter, $1.tensor.cast(to: $0.parameter.dtype)) } }
   }
 
   // MARK: State
@@ -104,7 +105,7 @@ public final class MovingAverage: Sendable {
       var slots: [Slot] = []
       for (path, parameter) in parameters where try count.item(as: Double.self) > 0 {
         let value = parameter.current
-        let average = try given.take("\(path)/average", TensorType(value.shape, value.dtype))
+        let average = try given.take("\(path)/average", TensorType(value.shape, value.dtype.ofSteps))
         slots.append(Slot(average.to(value.device)))
       }
       try given.finish()

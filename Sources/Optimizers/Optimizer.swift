@@ -7,6 +7,10 @@ import Foundation
 
 /// Changes parameters by their gradients. Numbers like the learning rate are data: changing them from
 /// step to step compiles nothing.
+///
+/// The number of the step is the optimizer's, not a parameter's: one that joins late, set free or of another model, finds
+/// averages that begin at zero taken for old ones. Its first steps are up to three times too long with Adam; give it
+/// an optimizer of its own where that matters.
 public protocol Optimizer: AnyObject, Sendable {
   /// The step's size; may change at any time.
   var learningRate: Double { get set }
@@ -66,7 +70,7 @@ extension RuleOptimizer {
 
 /// What the numbers of a step are made from. They are inputs of its plan: no other number needs another plan.
 package struct StepNumbers {
-  /// The parameters'.
+  /// The one that the step is computed in.
   let dtype: DType
   /// Those of this step: the first is its number, from 1.
   let counters: [Value]
@@ -82,11 +86,11 @@ package struct StepNumbers {
 
   var count: Value { counters[0] }
 
-  /// A number of the parameters' dtype.
+  /// A number of the step's dtype.
   func callAsFunction(_ number: Double) -> Value { self(number, dtype) }
   func callAsFunction(_ number: Double, _ dtype: DType) -> Value { scalarValue(.float(number), dtype) }
 
-  /// The learning rate, or what `body` makes of it on the host, in the parameters' dtype.
+  /// The learning rate, or what `body` makes of it on the host, in the step's dtype.
   func learningRate(_ body: @escaping (Double) -> Double = { $0 }) -> Value { learningRate(dtype, body) }
 
   func learningRate(_ dtype: DType, _ body: @escaping (Double) -> Double = { $0 }) -> Value {

@@ -56,7 +56,7 @@ extension OptimizerState {
   ) -> [Place] {
     model.namedParameters.compactMap { path, parameter in
       guard !parameter.isBuffer, let shape = parameter.shape else { return nil }
-      let type = TensorType(shape, parameter.dtype)
+      let type = TensorType(shape, parameter.dtype.ofSteps)
       let place = Place(
         path: path, parameter: parameter, type: type, kinds: optimizer.slots(for: type),
         slots: state.entries[ObjectIdentifier(parameter)]?.slots)

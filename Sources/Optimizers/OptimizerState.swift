@@ -7,6 +7,9 @@ import CajalTensor
 
 /// What all optimizers share: slots beside each parameter, groups, weight decay, and steps that happen whole or not
 /// at all.
+///
+/// Slots and steps of half-precision parameters are float32: an average that keeps 0.999 of itself would never change
+/// in bfloat16. Only the new value is rounded.
 package final class OptimizerState: Sendable {
   /// Where a parameter's weight decay goes.
   enum Decay {
@@ -101,7 +104,7 @@ package final class OptimizerState: Sendable {
       guard let gradient = found[ObjectIdentifier(parameter)] else { continue }
       let value = parameter.current
       let entry = state.entries[ObjectIdentifier(parameter)] ?? makeEntry(parameter, value, optimizer)
-      let numbers = numbers(value.dtype, entry.group, counters, &shared, optimizer)
+      let numbers = numbers(value.dtype.ofSteps, entry.group, counters, &shared, optimizer)
       let checked = checked(gradient, value)
       let news = step.change([value] + entry.slots.map(\.tensor)) { old in
         apply(optimizer, old, checked.value, numbers)
@@ -149,7 +152,7 @@ package final class OptimizerState: Sendable {
   // MARK: One parameter
 
   func makeEntry(_ parameter: Parameter, _ value: Tensor, _ optimizer: some RuleOptimizer) -> Entry {
-    let type = TensorType(value.shape, value.dtype)
+    let type = TensorType(value.shape, value.dtype.ofSteps)
     let slots = optimizer.slots(for: type).map { Slot($0.make(for: type, on: value.device)) }
     return Entry(owner: parameter, slots: slots, group: group(of: parameter))
   }
@@ -184,7 +187,8 @@ package final class OptimizerState: Sendable {
 
   /// The rule, with decay.
   private func apply(_ optimizer: some RuleOptimizer, _ old: [Value], _ gradient: Value, _ shared: Shared) -> [Value] {
-    var (value, gradient) = (old[0], gradient)
+    let dtype = old[0].dtype
+    var (value, gradient) = (old[0].cast(to: dtype.ofSteps), gradient.cast(to: dtype.ofSteps))
     if let factor = shared.decay?.value {
       switch decay {
       case .coupled: gradient = gradient + value * factor
@@ -192,7 +196,9 @@ package final class OptimizerState: Sendable {
       case .ruled: break
       }
     }
-    return optimizer.rule(value, gradient, Array(old.dropFirst()), shared.numbers.map(\.value))
+    var news = optimizer.rule(value, gradient, Array(old.dropFirst()), shared.numbers.map(\.value))
+    news[0] = news[0].cast(to: dtype)
+    return news
   }
 
   /// The gradient, or an error where broadcasting or promotion would make something else of the parameter.
@@ -229,4 +235,9 @@ package final class OptimizerState: Sendable {
       }
     }
   }
+}
+
+extension DType {
+  /// What an optimizer computes and keeps in for parameters of this dtype.
+  var ofSteps: DType { byteCount < 4 ? .float32 : self }
 }

@@ -1,4 +1,5 @@
 import Cajal
+import Foundation
 import Testing
 
 @Suite struct MovingAverageTests {
@@ -94,6 +95,18 @@ import Testing
     }
     #expect(averages[0].tensors.mapValues(\.numbers) == averages[1].tensors.mapValues(\.numbers))
     #expect(averages[0].tensors["updates"]?.numbers == [4])
+  }
+
+  @Test func halfPrecisionWeightsAreAveragedInFloat32() throws {
+    struct Half: Module { let weight = Parameter(Tensor([0], dtype: .bfloat16)) }
+    let half = Half()
+    let average = MovingAverage(of: half, decay: 0.999)
+    average.update()
+    half.weight.value = Tensor([1], dtype: .bfloat16)
+    for _ in 0..<100 { average.update() }
+    let found = try #require(average.tensors["weight/average"])
+    #expect(found.dtype == .float32 && abs(found.numbers[0] - (1 - pow(0.999 as Double, 100.0))) < 1e-6)
+    #expect(average.apply { half.weight.value.dtype } == .bfloat16)
   }
 
   @Test func anErrorInTheWeightsLeavesTheAverage() {

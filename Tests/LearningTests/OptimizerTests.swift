@@ -1,4 +1,5 @@
 import Cajal
+import Foundation
 import Testing
 
 @Suite struct OptimizerTests {
@@ -50,6 +51,37 @@ import Testing
     weight.descend(Adam(learningRate: 0.1), times: 2)
     #expect(weight.parameter.value.dtype == .bfloat16)
     #expect(weight.numbers[0] < 0.85)
+  }
+
+  @Test(arguments: [DType.bfloat16, .float16]) func averagesOfHalfPrecisionGradientsAreFloat32(_ dtype: DType) throws {
+    let parameter = Parameter(Tensor([0, 0], dtype: dtype))
+    struct Holder: Module { let parameter: Parameter }
+    let holder = Holder(parameter: parameter)
+    let optimizer = Adam(learningRate: 0.001)
+    for _ in 0..<50 {
+      // Gradients 1 and 0.
+      let (_, gradients) = valueAndGradient(of: holder) { (parameter.value * Tensor([1, 0], dtype: dtype)).sum() }
+      optimizer.update(holder, gradients)
+    }
+    let square = try #require(optimizer.state(of: holder)["parameter/square"])
+    #expect(square.dtype == .float32)
+    let expected = 1 - pow(0.999 as Double, 50.0)
+    #expect(abs(square.numbers[0] - expected) < 1e-6 && square.numbers[1] == 0)
+    #expect(abs(parameter.value.numbers[0] + 0.05) < 0.002 && parameter.value.numbers[1] == 0)
+  }
+
+  @Test func everyOptimizerLearnsInEveryFloat() throws {
+    for (name, make) in everyOptimizer {
+      for dtype in [DType.float16, .bfloat16, .float32, .float64] {
+        let pupil = Pupil(seed: 1, dtype: dtype)
+        let before = pupil.bytes
+        let optimizer = make()
+        pupil.learn(optimizer, steps: 0..<3)
+        #expect(pupil.parameters.allSatisfy { $0.value.dtype == dtype }, "\(name) of \(dtype)")
+        #expect(pupil.parameters.allSatisfy { $0.value.numbers.allSatisfy(\.isFinite) }, "\(name) of \(dtype)")
+        #expect(pupil.bytes != before, "\(name) of \(dtype)")
+      }
+    }
   }
 }
 
