@@ -1,5 +1,4 @@
 import CajalTensor
-import Foundation
 
 // How far numbers are from what they should be.
 

@@ -44,7 +44,10 @@ struct Classes {
   private static func fit(_ metric: String, _ targets: Tensor, _ examples: Int, _ outputs: Tensor) -> Tensor {
     if targets.error != nil || targets.count == examples { return targets.flattened() }
     return mistake(
-      metric, outputs, targets, "Targets are class numbers, one an example, or one-hot rows of as many classes")
+      metric, [outputs, targets],
+      .shape(
+        "outputs \(outputs.shape) and targets \(targets.shape) do not fit",
+        remedy: "Targets are class numbers, one an example, or one-hot rows of as many classes"))
   }
 
   var hits: Tensor { predicted .== actual }
@@ -78,7 +81,8 @@ extension Metric {
     Metric("top\(k)Accuracy", merging: .sum) { outputs, targets in
       let classes = Classes("topK", outputs, targets)
       guard classes.count > 1 else {
-        return [mistake("topK", outputs, targets, "It needs a score for each class"), count(0)]
+        let mismatch = Mismatch.shape("outputs of \(outputs.shape)", remedy: "It needs a score for each class")
+        return [mistake("topK", [outputs, targets], mismatch), count(0)]
       }
       let label = classes.actual.expanded(at: -1)
       let own = classes.scores.takeAlong(label, axis: -1)

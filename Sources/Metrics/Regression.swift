@@ -43,17 +43,7 @@ extension Metric {
   }
 }
 
-/// Outputs and targets in float64 and of one shape, or an error.
+/// Outputs and targets in what sums over data sets are taken in.
 func pair(_ metric: String, _ outputs: Tensor, _ targets: Tensor) -> (Tensor, Tensor) {
-  let (x, y) = (outputs.double, targets.double)
-  if x.shape == y.shape || x.error != nil || y.error != nil { return (x, y) }
-  if x.shape.array.filter({ $0 != 1 }) == y.shape.array.filter({ $0 != 1 }) { return (x, y.reshaped(to: x.shape)) }
-  let error = mistake(metric, outputs, targets, "Each output needs its target; reshape one of them")
-  return (error, error)
-}
-
-func mistake(_ metric: String, _ outputs: Tensor, _ targets: Tensor, _ remedy: String) -> Tensor {
-  Tensor(
-    error: TensorError(
-      .shape, operation: metric, "outputs \(outputs.shape) and targets \(targets.shape) do not fit", remedy: remedy))
+  paired(metric, outputs, targets, dtype: .float64)
 }

@@ -95,8 +95,3 @@ public struct Parallel: DescribedLayer {
     self.init(configuration.join, configuration.branches.map(\.layer))
   }
 }
-
-/// The error tensor of a layer that was given what it does not take.
-func mistake(_ layer: String, _ inputs: [Tensor], _ mismatch: Mismatch) -> Tensor {
-  Tensor.map(inputs) { errorValue(layer, $0, mismatch) }
-}

@@ -1,5 +1,6 @@
 import CajalBase
 import CajalIR
+import CajalOperations
 import CajalTensor
 
 /// A vector of its own for each of `count` things: words, categories.
@@ -26,7 +27,9 @@ public struct Embedding: DescribedLayer {
 
   public func callAsFunction(_ input: Tensor) -> Tensor {
     table.inModule {
-      let vectors = table.value.take(input)
+      let vectors = table.value.map(input) {
+        record(Gather(axis: 0), $0, $1.checkedIndices(extent: count, allowsNegative: false))
+      }
       guard let padding else { return vectors }
       return (input .== padding).expanded(at: -1).select(0, vectors)
     }

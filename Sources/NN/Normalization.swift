@@ -94,8 +94,3 @@ public struct RMSNorm: DescribedLayer {
       epsilon: configuration.epsilon, dtype: configuration.dtype)
   }
 }
-
-extension Tensor {
-  /// In a dtype that squares and sums of it fit in.
-  var computing: Tensor { dtype == .float64 ? self : cast(to: .float32) }
-}

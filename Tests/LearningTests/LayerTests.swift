@@ -41,7 +41,9 @@ import Testing
     let rows = layer.table.value.numbers
     #expect(layer(Tensor([[3, 2]])).shape == [1, 2, 3])
     #expect(layer(Tensor([[3, 2]])).numbers == Array(rows[9..<12]) + [0, 0, 0])
-    expectError("index 4") { _ = try layer(Tensor([4])).scalars(Float.self) }
+    for index in [4, -1] {
+      expectError("index \(index)", "0..<4") { _ = try layer(Tensor([index])).scalars(Float.self) }
+    }
     let (_, gradients) = valueAndGradient(of: layer) { layer(Tensor([2, 1, 1])).sum() }
     #expect(gradients[layer.table]?.numbers == [0, 0, 0, 2, 2, 2, 0, 0, 0, 0, 0, 0])
   }
