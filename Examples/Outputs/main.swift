@@ -34,7 +34,7 @@ for (name, units, loss, metric) in problems {
     preprocessing.data(parts[0]), epochs: isSmoke ? 3 : 40, batchSize: 8, validation: preprocessing.data(parts[1]))
 
   let scores = trainer.history["val_\(metric.name)"]
-  print("\(name): \(units) unit(s), \(loss.name), \(metric.name) \(String(format: "%.3f", scores.last ?? .nan))")
+  print("\(name): units \(units), \(loss.name), \(metric.name) \(String(format: "%.3f", scores.last ?? .nan))")
   plot.line(name, scores)
 
   // What is said of the first row: a class with its probability, or a number in the table's own measure.
