@@ -46,7 +46,7 @@ public final class DynamicLibrary: Sendable {
   ///
   /// ```swift
   /// typealias Version = @convention(c) () -> UnsafePointer<CChar>?
-  /// let version = library.symbol("zlibVersion", as: Version.self)
+  /// let version = OptionalLibrary.zlib.open()?.symbol("zlibVersion", as: Version.self)
   /// ```
   public func symbol<T>(_ name: String, as type: T.Type) -> T? {
     precondition(

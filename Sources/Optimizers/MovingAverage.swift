@@ -14,7 +14,7 @@ import CajalTensor
 /// ```swift
 /// let average = MovingAverage(of: model, decay: 0.999)
 /// average.update()                                   // after each step
-/// let accuracy = average.apply { evaluate(model) }
+/// let score = try average.apply { try accuracy(of: model, on: test) }
 /// ```
 /// Averages of half-precision weights are float32. Buffers are not averaged. Batch norm's statistics are of the weights that trained: for the mean of far apart weights
 /// gather them anew.

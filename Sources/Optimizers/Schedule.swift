@@ -6,6 +6,7 @@ import Foundation
 /// let schedule = Schedule.warmUp(500).then(.cosine())
 /// for step in 0..<total {
 ///   optimizer.learningRate = rate * schedule.factor(step: step, of: total)
+/// }
 /// ```
 /// Lengths are steps; one that is not said is the run's, or what is left of it behind ``then(_:)``. Factors are those
 /// of PyTorch's schedules where it has them.

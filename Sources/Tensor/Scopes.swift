@@ -14,9 +14,11 @@ public func withSeed<Result>(_ seed: UInt64, _ body: () throws -> Result) rethro
 /// start: then what they draw does not depend on which runs first.
 ///
 /// ```swift
-/// for _ in 0..<4 {
-///   let own = generator.split()
-///   group.addTask { await withGenerator(own) { … } }
+/// await withTaskGroup { group in
+///   for _ in 0..<4 {
+///     let own = generator.split()
+///     group.addTask { withGenerator(own) { Tensor.normal([3]) } }
+///   }
 /// }
 /// ```
 public func withGenerator<Result>(_ generator: Generator, _ body: () throws -> Result) rethrows -> Result {

@@ -26,10 +26,10 @@ public struct CrossValidation: Sendable {
   /// Trains and tests `folds` times.
   ///
   /// ```swift
-  /// let result = try CrossValidation.run(count: data.count, folds: 5, strata: classes) { train, test in
+  /// let result = try CrossValidation.run(count: digits.count, folds: 5, strata: classes) { train, test in
   ///   let trainer = Trainer(makeModel(), loss: .softmaxCrossEntropy, optimizer: Adam(), metrics: [.accuracy])
-  ///   try trainer.fit(data.selecting(train), epochs: 20)
-  ///   return try trainer.evaluate(data.selecting(test).batched(100))
+  ///   try trainer.fit(digits.selecting(train), epochs: 20)
+  ///   return try trainer.evaluate(digits.selecting(test).batched(100))
   /// }
   /// print(result.mean("accuracy"), result.standardDeviation("accuracy"))
   /// ```

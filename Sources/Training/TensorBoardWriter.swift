@@ -8,7 +8,7 @@ import Foundation
 /// ```swift
 /// let board = try TensorBoardWriter(folder: "runs/1")
 /// try board.add("loss", scalar: 0.25, step: 100)
-/// try board.add("kernel", histogram: model.kernel.value, step: 100)
+/// try board.add("kernel", histogram: model.parameters[0].value, step: 100)
 /// ```
 /// `tensorboard --logdir runs` shows it, while it grows too: every record is written as it is added. A file is a run's
 /// alone; one folder may have several, of which TensorBoard shows all.
