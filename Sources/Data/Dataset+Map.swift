@@ -47,8 +47,8 @@ extension Dataset {
   private func mapped<Result: Sendable>(
     _ count: Int, _ open: @escaping @Sendable (_ epoch: Int) -> @Sendable (Element, _ index: Int) throws -> Result
   ) -> Dataset<Result> {
-    // Two an idle worker can go on with while the reader is busy.
-    let more = Workers(count: count, ahead: 2 * Swift.max(0, count))
+    // Some that each worker can go on with while the reader is busy.
+    let more = Workers(count: count, ahead: 4 * Swift.max(0, count))
     switch opening {
     case .indexed(let workers, let openIndexed):
       return Dataset<Result>(

@@ -11,7 +11,8 @@ extension Preprocessing {
   public struct Options: Sendable {
     public enum Numbers: String, Sendable, CaseIterable {
       /// Mean 0 and deviation 1; columns with far outliers are drawn together first, by asinh: about 0 where no number
-      /// is negative, about the median otherwise.
+      /// is negative, about the median otherwise. Where there are thousands of rows, each number also comes in pieces
+      /// between quantiles.
       case automatic
       /// Mean 0 and deviation 1.
       case standardized
@@ -122,11 +123,30 @@ private struct ColumnFit {
 
   var feature: Preprocessing.Feature {
     Preprocessing.Feature(
-      column: name, position: column, encoding: isNumeric ? .number(scaling) : textEncoding,
+      column: name, position: column, encoding: isNumeric ? numberEncoding : textEncoding,
       flagsMissing: hasMissing && options.flagsMissing)
   }
 
   // MARK: Numbers
+
+  private var numberEncoding: Preprocessing.Encoding {
+    let edges = options.numbers == .automatic ? quantiles : []
+    return edges.count > Self.pieces / 2 ? .pieces(scaling, edges: edges) : .number(scaling)
+  }
+
+  private static let pieces = 16
+
+  /// Edges of pieces with as many rows each: enough rows to learn a slope from.
+  private var quantiles: [Double] {
+    guard numbers.count >= 256 * Self.pieces else { return [] }
+    let sorted = numbers.sorted()
+    var edges: [Double] = []
+    for piece in 0...Self.pieces {
+      let edge = sorted[piece * (sorted.count - 1) / Self.pieces]
+      if edges.last.map({ $0 < edge }) ?? true { edges.append(edge) }
+    }
+    return edges
+  }
 
   private var scaling: Preprocessing.Scaling {
     let sorted = numbers.sorted()

@@ -88,6 +88,8 @@ extension Preprocessing.Target {
   /// The number of a label's class.
   func number(of label: String, numbers: [String: Int]) -> Int? {
     if let number = numbers[label] { return number }
+    // Another way to write a number: 1.0 for 1.
+    if let value = FieldParser.number(label) { return classes?.firstIndex { FieldParser.number($0) == value } }
     // The test part of the adult income data ends its labels with a point.
     return label.hasSuffix(".") ? numbers[String(label.dropLast())] : nil
   }

@@ -31,7 +31,7 @@ extension Preprocessing {
     let column = try place(of: target.column, at: target.position, in: table)
     if let classes = target.classes { return Tensor(try labels(table, column, classes)) }
     let numbers = try (0..<table.count).map { row -> Float in
-      guard let number = table.number(row, column) ?? FieldParser.number(table.text(row, column)) else {
+      guard let number = table.readNumber(row, column) else {
         throw misfit(table, row, column, table.isMissing(row, column) ? "a value is missing" : "it is no number")
       }
       return Float((number - target.mean) / target.deviation)
@@ -52,13 +52,15 @@ extension Preprocessing {
   /// - Parameters:
   ///   - batchSize: rows of a batch.
   ///   - shuffleBuffer: how many rows are held to draw the next from; 0 keeps the file's order.
+  ///   - workers: threads that make batches of rows ahead of the reader.
   ///
   /// ```swift
   /// let preprocessing = try Preprocessing.fit(Table(sampling: "large.csv.gz"), target: "-1")
   /// let batches = preprocessing.batches(csv: "large.csv.gz", batchSize: 128, shuffleBuffer: 10_000)
   /// ```
   public func batches(
-    csv path: String, options: CSVReader.Options = .init(), batchSize: Int, shuffleBuffer: Int = 0, seed: UInt64 = 0
+    csv path: String, options: CSVReader.Options = .init(), batchSize: Int, shuffleBuffer: Int = 0, seed: UInt64 = 0,
+    workers: Int = 2
   ) -> Dataset<Batch> {
     let rows = Dataset<(CSVRow, Table.Heading)> {
       let file = try CSVReader(path, options)
@@ -66,10 +68,10 @@ extension Preprocessing {
       return { try file.next().map { ($0, heading) } }
     }
     let ordered = shuffleBuffer > 0 ? rows.shuffled(seed: seed, buffer: shuffleBuffer) : rows
-    return ordered.batched(batchSize) { rows in
+    return ordered.batched(batchSize) { $0 }.map(workers: Swift.max(1, workers)) { rows in
       let table = try Table(rows.map { $0.0 }, rows[0].1)
       return Batch(inputs: try transform(table), targets: try targets(table))
-    }.prefetched(4)
+    }
   }
 
   // MARK: Columns
@@ -105,10 +107,13 @@ extension Preprocessing {
     }
     switch feature.encoding {
     case .number(let scaling):
-      for row in 0..<table.count {
-        let number = table.number(row, column) ?? FieldParser.number(table.text(row, column))
-        guard number != nil || table.isMissing(row, column) else { throw misfit(table, row, column, "it is no number") }
-        target.put(scaling(number ?? scaling.fill), row)
+      try forEachNumber(table, column, scaling) { row, number in target.put(scaling(number), row) }
+    case .pieces(let scaling, let edges):
+      try forEachNumber(table, column, scaling) { row, number in
+        target.put(scaling(number), row)
+        for piece in 1..<edges.count where number > edges[piece - 1] {
+          target.put(min(1, (number - edges[piece - 1]) / (edges[piece] - edges[piece - 1])), row, piece)
+        }
       }
     case .oneHot(let categories):
       try forEachCategory(table, column, categories) { row, place in if let place { target.put(1, row, place) } }
@@ -121,6 +126,17 @@ extension Preprocessing {
       for row in 0..<table.count where codes[row] >= 0 {
         for (place, weight) in vectors[codes[row]] { target.put(weight, row, place) }
       }
+    }
+  }
+
+  /// Calls `body` with each row's number, or what a missing one counts as.
+  private func forEachNumber(
+    _ table: Table, _ column: Int, _ scaling: Scaling, _ body: (_ row: Int, _ number: Double) -> Void
+  ) throws {
+    for row in 0..<table.count {
+      let number = table.readNumber(row, column)
+      guard number != nil || table.isMissing(row, column) else { throw misfit(table, row, column, "it is no number") }
+      body(row, number ?? scaling.fill)
     }
   }
 

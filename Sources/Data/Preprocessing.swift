@@ -48,6 +48,7 @@ public struct Preprocessing: Codable, Sendable, Equatable {
       let values =
         switch encoding {
         case .number, .ordinal: [column]
+        case .pieces(_, let edges): [column] + edges.dropFirst().map { "\(column) up to \($0)" }
         case .oneHot(let categories): categories.map { "\(column)=\($0)" }
         case .words(let vocabulary, _, _): vocabulary.map { "\(column):\($0)" }
         }
@@ -58,6 +59,9 @@ public struct Preprocessing: Codable, Sendable, Equatable {
   /// What a value becomes.
   public enum Encoding: Codable, Sendable, Equatable {
     case number(Scaling)
+    /// A number as above, and then for each piece between two edges, from 0 to 1, how much of it lies below the number: a
+    /// layer of weights makes any function of straight pieces of it (Gorishniy, Rubachev and Babenko 2022).
+    case pieces(Scaling, edges: [Double])
     /// 1 for its own category, 0 for the others; zeros for none of them.
     case oneHot(categories: [String])
     /// The category's number; −1 for none of them.
@@ -68,6 +72,7 @@ public struct Preprocessing: Codable, Sendable, Equatable {
     var width: Int {
       switch self {
       case .number, .ordinal: 1
+      case .pieces(_, let edges): edges.count
       case .oneHot(let categories): categories.count
       case .words(let vocabulary, _, _): vocabulary.count
       }
@@ -83,6 +88,10 @@ public struct Preprocessing: Codable, Sendable, Equatable {
     var offset = 0.0
     var factor = 1.0
     var limit: Double?
+
+    var isSound: Bool {
+      [fill, center, spread, offset, factor, limit ?? 1].allSatisfy(\.isFinite) && spread >= 0 && limit ?? 1 > 0
+    }
 
     func callAsFunction(_ number: Double) -> Double {
       let curved = spread > 0 ? asinh((number - center) / spread) : number
@@ -153,12 +162,10 @@ extension Preprocessing {
     for feature in features {
       switch feature.encoding {
       case .number(let scaling):
-        let numbers = [
-          scaling.fill, scaling.center, scaling.spread, scaling.offset, scaling.factor, scaling.limit ?? 1,
-        ]
-        guard numbers.allSatisfy(\.isFinite), scaling.spread >= 0, scaling.limit ?? 1 > 0 else {
-          return "a scale of \(feature.column)"
-        }
+        guard scaling.isSound else { return "a scale of \(feature.column)" }
+      case .pieces(let scaling, let edges):
+        let isRising = zip(edges, edges.dropFirst()).allSatisfy { $0 < $1 && ($1 - $0).isFinite }
+        guard scaling.isSound, edges.count >= 2, isRising else { return "the pieces of \(feature.column)" }
       case .oneHot(let categories), .ordinal(let categories):
         guard Set(categories).count == categories.count else { return "the categories of \(feature.column)" }
       case .words(let vocabulary, let weights, _):

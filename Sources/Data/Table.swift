@@ -117,6 +117,13 @@ public struct Table: Sendable {
   /// The number of a field, 0 and 1 of a truth; `nil` where it is missing, or text.
   public func number(_ row: Int, _ column: Int) -> Double? { storage.number(rows[row], column) }
 
+  /// As ``number(_:_:)``, also of a column in which another field is text.
+  func readNumber(_ row: Int, _ column: Int) -> Double? {
+    if kind(column) != .text { return number(row, column) }
+    let text = text(row, column)
+    return FieldParser.number(text) ?? text.withUTF8Bytes(Storage.truth)
+  }
+
   /// The number that a field's text is equal to another's by, and the texts by these numbers; −1 where it is missing.
   func codes(_ column: Int) -> (codes: [Int], texts: [String]) {
     if case .codes(let codes, let texts) = storage.columns[column].values {
@@ -180,5 +187,12 @@ extension JSONScalar {
     case .string(let text): text
     case .number(let number): Int64(exactly: number).map { "\($0)" } ?? "\(number)"
     }
+  }
+}
+
+extension String {
+  fileprivate func withUTF8Bytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+    var text = self
+    return text.withUTF8(body)
   }
 }

@@ -59,6 +59,16 @@ extension Table {
       }
     }
 
+    /// 1 and 0 of the words for true and false.
+    static func truth(_ field: UnsafeBufferPointer<UInt8>) -> Double? {
+      guard 2...5 ~= field.count else { return nil }
+      switch String(decoding: field, as: UTF8.self).lowercased() {
+      case "true", "yes": return 1
+      case "false", "no": return 0
+      default: return nil
+      }
+    }
+
     /// Takes rows and finds out what the columns are.
     struct Builder {
       let heading: Heading
@@ -110,7 +120,7 @@ extension Table {
             let isAnything = numbers.contains { !$0.isNaN }
             return Column(kind: isWhole && isAnything ? .integer : .number, values: .numbers(numbers))
           }
-          if let truths = numbers(fields, truth) { return Column(kind: .boolean, values: .numbers(truths)) }
+          if let truths = numbers(fields, Storage.truth) { return Column(kind: .boolean, values: .numbers(truths)) }
           return coded(fields)
         }
       }
@@ -154,15 +164,6 @@ extension Table {
       private func isDigits(_ field: UnsafeBufferPointer<UInt8>) -> Bool {
         field.enumerated().allSatisfy { place, byte in
           48...57 ~= byte || place == 0 && (byte == UInt8(ascii: "-") || byte == UInt8(ascii: "+"))
-        }
-      }
-
-      private func truth(_ field: UnsafeBufferPointer<UInt8>) -> Double? {
-        guard 2...5 ~= field.count else { return nil }
-        switch String(decoding: field, as: UTF8.self).lowercased() {
-        case "true", "yes": return 1
-        case "false", "no": return 0
-        default: return nil
         }
       }
     }

@@ -34,6 +34,9 @@ final class OrderedWorkers<Input, Output: Sendable>: @unchecked Sendable {
   private var results: [Int: Result<Output?, any Error>] = [:]
   private var nextInput = 0
   private var nextOutput = 0
+  /// Waking a thread costs more than many a transform: nobody is woken who does not wait.
+  private var isReaderWaiting = false
+  private var isWorkerWaiting = false
   /// No more inputs are pulled: there are none, one failed, or the pass was dropped.
   private var isEnded = false
   private var pull: Pull<Input>?
@@ -94,7 +97,11 @@ final class OrderedWorkers<Input, Output: Sendable>: @unchecked Sendable {
     source.lock()
     condition.lock()
     defer { condition.unlock() }
-    while !isEnded, nextInput - nextOutput >= ahead { condition.wait() }
+    while !isEnded, nextInput - nextOutput >= ahead {
+      isWorkerWaiting = true
+      condition.wait()
+      isWorkerWaiting = false
+    }
     guard !isEnded else {
       source.unlock()
       return nil
@@ -106,7 +113,7 @@ final class OrderedWorkers<Input, Output: Sendable>: @unchecked Sendable {
   private func put(_ result: Result<Output?, any Error>, _ number: Int) {
     condition.lock()
     results[number] = result
-    condition.broadcast()
+    if isReaderWaiting, number == nextOutput { condition.broadcast() }
     condition.unlock()
   }
 
@@ -123,11 +130,14 @@ final class OrderedWorkers<Input, Output: Sendable>: @unchecked Sendable {
     // Every number that was given out gets its result: the end and an error too.
     while results[nextOutput] == nil {
       if isEnded, nextOutput == nextInput { return nil }
+      isReaderWaiting = true
       condition.wait()
+      isReaderWaiting = false
     }
     let result = results.removeValue(forKey: nextOutput)
     nextOutput += 1
-    condition.broadcast()
+    // Half of them at once, so that a worker that was woken has work to do.
+    if isWorkerWaiting, nextInput - nextOutput <= ahead / 2 { condition.broadcast() }
     return try result?.get()
   }
 }

@@ -121,6 +121,26 @@ private let people = """
     #expect(x[50] - x[0] > 0.5 && x[99] <= 8 && x == x.sorted())
   }
 
+  @Test func manyNumbersComeInPiecesBetweenQuantiles() throws {
+    // Quantiles of 0…4096 are 256 apart.
+    let table = try Table(names: ["x", "y"], rows: (0...4096).map { ["\($0)", "\($0).5"] })
+    let fitted = try Preprocessing.fit(table, target: "y")
+    #expect(fitted.width == 17 && fitted.featureNames.count == 17)
+    let x = try fitted.transform(try Table(names: ["x"], rows: [["0"], ["384"], ["4096"], ["9999"]]))
+    #expect(x[0, 1..<17].numbers == [Double](repeating: 0, count: 16))
+    #expect(x[1, 1..<17].numbers == [1, 0.5] + [Double](repeating: 0, count: 14))
+    #expect(x[2..<4, 1..<17].numbers == [Double](repeating: 1, count: 32))
+    let back = try Preprocessing(json: try fitted.json())
+    #expect(back == fitted)
+    for (old, new) in [("\"edges\":[0,", "\"edges\":[9e99,"), ("\"edges\":[0,", "\"wedges\":[0,")] {
+      let changed = try fitted.json().replacingOccurrences(of: old, with: new)
+      expectError("preprocessing") { _ = try Preprocessing(json: changed) }
+    }
+    var options = Preprocessing.Options()
+    options.numbers = .standardized
+    #expect(try Preprocessing.fit(table, target: "y", options: options).width == 1)
+  }
+
   @Test func categoriesAreOneHotAndUnknownOnesZeroOrRefused() throws {
     let train = try table(["color", "y"], ["red", "1.5"], ["blue", "2"], ["red", "3"])
     let test = try table(["color", "y"], ["blue", "1"], ["green", "1"], ["?", "1"])
@@ -203,6 +223,12 @@ private let people = """
       _ = try fitted.transform(try table(["x", "y"], ["1", "a"], ["many", "b"]))
     }
     expectError("no column \"x\"") { _ = try fitted.transform(try table(["z", "y"], ["1", "a"])) }
+    // The row that is wrong is named, not those beside it.
+    let truths = try Preprocessing.fit(try table(["x", "y"], ["yes", "1"], ["no", "2"], ["no", "1"]), target: "y")
+    expectError("row 2", "\"maybe\" in column \"x\": it is no number") {
+      _ = try truths.transform(try table(["x"], ["yes"], ["maybe"]))
+    }
+    #expect(try truths.targets(try table(["y"], ["1.0"], ["02"])).scalars(Int.self) == [0, 1])
     // As the test part of the adult income data writes its labels.
     #expect(try fitted.targets(try table(["x", "y"], ["1", "b."])).scalars(Int.self) == [1])
   }
