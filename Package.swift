@@ -85,6 +85,7 @@ let package = Package(
     .target(name: "CajalMallocCount", path: "Tests/AllocationChecks/Count"),
     .executableTarget(
       name: "AllocationChecks", dependencies: ["Cajal", "CajalMallocCount"], path: "Tests/AllocationChecks/Program"),
+    .executableTarget(name: "StreamingChecks", dependencies: ["Cajal"], path: "Tests/StreamingChecks"),
     .testTarget(name: "CKernelsTests", dependencies: ["CajalCKernels"], path: "Tests/CKernelsTests"),
     .testTarget(name: "FormatsTests", dependencies: ["CajalBase", "CajalFormats"], path: "Tests/FormatsTests"),
     .testTarget(
