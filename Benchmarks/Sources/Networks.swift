@@ -42,8 +42,8 @@ extension Work {
   func epoch(isWhole: Bool) throws -> any Job {
     let model = network([784, 512, 256, 10])
     let data = LabeledData(inputs: pictures(60_000, 784), labels: labels(0, 60_000, classes: 10), classes: 10)
-    let first = data.batches(of: 1000).makeIterator().next()
-    let start = try first.map { Double(try softmaxCrossEntropy(model($0.x), $0.y).item()) } ?? .nan
+    var batches = data.batches(of: 1000)
+    let start = try batches.next().map { Double(try softmaxCrossEntropy(model($0.x), $0.y).item()) } ?? .nan
     let optimizer = Adam(learningRate: 1e-3)
     let trainer = Trainer(model, loss: .softmaxCrossEntropy, optimizer: optimizer, metrics: [.accuracy])
     var epoch = 0
