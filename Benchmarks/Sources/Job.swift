@@ -11,6 +11,8 @@ protocol Job {
 
 /// A sample lasts at least this long: the clock and the wait at the end cost nothing then.
 let sampleSeconds = 0.010
+/// Seconds after which two samples are enough.
+private let long = 1.0
 /// Steps set going before one is waited for, as a training loop that shows its loss now and then.
 private let stepsARead = 10
 /// Training steps of which the losses are compared.
@@ -78,7 +80,7 @@ struct RepeatedJob: Job {
   mutating func sample(seconds limit: Double) throws -> [Double] {
     var samples: [Double] = []
     var total = 0.0
-    while samples.count < 4 || total < limit {
+    while samples.count < 2 || (samples.count < 4 && total < long) || total < limit {
       let time = try seconds { for _ in 0..<bursts { try burst(steps) } }
       samples.append(time * 1e3 / Double(bursts * steps * units))
       total += time

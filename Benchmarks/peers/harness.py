@@ -18,6 +18,8 @@ from works import Work
 
 # A work is timed in samples of at least this long: the clock and the wait at the end cost nothing then.
 SAMPLE_SECONDS = 0.010
+# Seconds after which two samples are enough.
+LONG = 1
 # Training steps of which the losses are compared: one round of the batches. Adam magnifies roundings from step to step.
 CHECKED_STEPS = 8
 # Steps set going before one is waited for, as a training loop that shows its loss now and then.
@@ -52,8 +54,8 @@ class Job:
         one = time.perf_counter() - start
         # Long steps are waited for one by one.
         self.steps = max(1, min(STEPS_A_READ, round(10 * SAMPLE_SECONDS / one)))
-        end, times = start + seconds, []
-        while time.perf_counter() < end or len(times) < 2:
+        end, times = start + seconds, [one] if one > LONG else []
+        while time.perf_counter() < end or len(times) < (1 if one > LONG else 2):
             start = time.perf_counter()
             self.burst(self.steps)
             times.append(time.perf_counter() - start)
@@ -61,8 +63,8 @@ class Job:
 
     def sample(self, seconds):
         """Milliseconds a unit, one number a sample; the first, which wakes threads and fills caches, is left out."""
-        samples, end = [], time.perf_counter() + seconds
-        while len(samples) < 4 or time.perf_counter() < end:
+        samples, end, enough = [], time.perf_counter() + seconds, time.perf_counter() + LONG
+        while len(samples) < 2 or len(samples) < 4 and time.perf_counter() < enough or time.perf_counter() < end:
             start = time.perf_counter()
             for _ in range(self.bursts):
                 self.burst(self.steps)
