@@ -12,8 +12,16 @@ public struct LabeledData: Sendable {
 
   public init(inputs: Tensor, targets: Tensor, classes: Int? = nil) {
     self.inputs = inputs
-    self.targets = targets
+    let isMatched = inputs.error != nil || targets.error != nil || inputs.shape[0] == targets.shape[0]
+    self.targets = isMatched ? targets : LabeledData.mismatch(inputs, targets)
     self.classes = classes
+  }
+
+  private static func mismatch(_ inputs: Tensor, _ targets: Tensor) -> Tensor {
+    Tensor(
+      error: TensorError(
+        .shape, operation: "data", "inputs \(inputs.shape) and targets \(targets.shape) are not as many examples",
+        remedy: "Give each example one target, along the first axis"))
   }
 
   public init(inputs: Tensor, labels: Tensor, classes: Int) {

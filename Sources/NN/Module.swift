@@ -18,7 +18,11 @@ extension Module {
     var found: [(path: ModulePath, parameter: Parameter)] = []
     var seen = Set<ObjectIdentifier>()
     collect(self, path: nil, &found, &seen)
-    for (path, parameter) in found { parameter.modulePath = path }
+    let model = "\(type(of: self))"
+    for (path, parameter) in found {
+      parameter.modulePath = path
+      parameter.model = model
+    }
     return found.map { ($0.path.description, $0.parameter) }
       .sorted { ParameterKey($0.path) < ParameterKey($1.path) }
   }

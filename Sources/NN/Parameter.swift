@@ -22,6 +22,8 @@ public final class Parameter: Sendable {
     var shape: Shape?
     var value: Tensor?
     var path: ModulePath?
+    /// The type of the model that it was last listed in.
+    var model: String?
   }
 
   /// - Parameter shape: `nil` to learn it at the first use.
@@ -118,6 +120,21 @@ public final class Parameter: Sendable {
       Capture.current?.write(self, over: drawn().value)
       state.withLock { $0.value = newValue }
     }
+  }
+
+  /// The type of the model that it was last listed in, for errors.
+  var model: String? {
+    get { state.withLock { $0.model } }
+    set { state.withLock { $0.model = newValue } }
+  }
+
+  /// What a layer gives for an input that does not fit this parameter.
+  func misfit(_ operation: String, _ input: Tensor, _ problem: String, remedy: String) -> Tensor {
+    let names = [(modulePath?.parent ?? Recording.path)?.description, model].compactMap { $0 }
+    return Tensor(
+      error: TensorError(
+        .shape, operation: operation, operands: [input.value.type], problem, remedy: remedy, site: CallSite.current(),
+        module: names.isEmpty ? nil : names.joined(separator: " of ")))
   }
 
   /// Runs `body` with what it records marked as the module's that holds this parameter.

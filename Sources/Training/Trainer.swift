@@ -245,6 +245,13 @@ public final class Trainer<Model: Module> {
       loss = loss * share
       gradients = gradients.scaled(by: share)
     }
+    if run.watchesGradients {
+      run.gradientNorms = [:]
+      gradients = gradients.mapByParameter { parameter, gradient in
+        run.gradientNorms[parameter.path] = gradient.cast(to: .float32).squared().sum().sqrt()
+        return gradient
+      }
+    }
     gradients = transformGradients(gradients)
     if run.skipsNonFiniteSteps { gradients = gradients.skippingNonFinite() }
     for optimizer in optimizers.values { optimizer.update(model, gradients) }

@@ -1,6 +1,7 @@
 import CajalData
 import CajalNN
 import CajalOptimizers
+import CajalTensor
 
 /// A run under way: what callbacks see of it, and change.
 public final class TrainingRun {
@@ -21,6 +22,11 @@ public final class TrainingRun {
 
   /// What the last step looked at.
   public internal(set) var batches: [Batch] = []
+  /// Whether steps tell how long their gradients are.
+  public var watchesGradients = false
+  /// ‖g‖₂ of each parameter's gradient in the last step, by path, where ``watchesGradients`` asks for it: scalars, which
+  /// are computed with the step.
+  public internal(set) var gradientNorms: [String: Tensor] = [:]
   /// Whether a step whose gradients are not all finite is left out.
   public var skipsNonFiniteSteps = false
   /// The measures of the last step's batches under the eyes of ``withNaNCheck(_:)``: throws what makes a NaN.

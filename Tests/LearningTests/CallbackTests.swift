@@ -108,6 +108,44 @@ private func trainer(_ model: Sequential, _ optimizer: any Optimizer = Adam(lear
     #expect(low.dtype == .float32, "the bias is float32")
   }
 
+  @Test func statisticsTellOfEveryParameterAndItsGradient() throws {
+    try withTemporaryFolder { folder in
+      let model = network()
+      let trainer = trainer(model, SGD(learningRate: 0))
+      try trainer.fit(XOR.data, epochs: 2, batchSize: 4, callbacks: [.statistics("\(folder)/s.csv")])
+      let lines = try String(contentsOfFile: "\(folder)/s.csv", encoding: .utf8).split(separator: "\n")
+      #expect(lines.count == 1 + 2 * 4)
+      let fields = lines[2].split(separator: ",").map(String.init)
+      #expect(fields[0] == "1" && fields[1] == "layers.0.kernel" && fields.count == 7)
+      let (_, gradients) = valueAndGradient(of: model) { softmaxCrossEntropy(model(XOR.x), XOR.y) }
+      let kernel = try #require((model.layers[0] as? Dense)?.kernel)
+      let norm = try #require(gradients[kernel]).squared().sum().sqrt().item()
+      #expect(abs((Float(fields[5]) ?? 0) - norm) < 1e-5)
+      #expect(abs((Double(fields[4]) ?? 0) - kernel.value.squared().sum().sqrt().numbers[0]) < 1e-5)
+    }
+  }
+
+  @Test func aWrongShapeDeepInAModelNamesLayerModelAndRemedy() throws {
+    let model = Sequential {
+      Dense(8, inputs: 2)
+      Sequential {
+        Dense(4, inputs: 8)
+        Dense(2, inputs: 9)
+      }
+    }
+    let trainer = Trainer(model, loss: .softmaxCrossEntropy, optimizer: Adam())
+    expectError("layers.1.layers.1 of Sequential", "has 4 numbers", "9 are expected", "inputs: 4") {
+      try trainer.fit(XOR.data, epochs: 1)
+    }
+  }
+
+  @Test func targetsOfAWrongDtypeOrShapeAreToldAsSuch() throws {
+    let floats = LabeledData(inputs: XOR.x, targets: Tensor([0.0, 1, 1, 0]))
+    expectError("softmaxCrossEntropy", "float") { try trainer(network()).fit(floats, epochs: 1) }
+    let wide = LabeledData(inputs: XOR.x, targets: Tensor([[0, 1], [1, 0], [1, 0], [0, 1], [1, 1]]))
+    expectError("[4, 2]", "[5, 2]", "as many examples") { try trainer(network()).fit(wide, epochs: 1) }
+  }
+
   @Test func aRunIsAFolder() throws {
     try withTemporaryFolder { folder in
       let path = "\(folder)/runs/xor"

@@ -1,7 +1,8 @@
 import CajalNN
 
 /// Shows a run in TensorBoard: the curves of its measures (`loss/train`, `loss/validation`, and within an epoch
-/// `loss/step`), the learning rate, and after each epoch how the weights are spread. See ``TensorBoardWriter``.
+/// `loss/step`), the learning rate, and after each epoch how the weights are spread
+/// and how long the gradients of the last step were. See ``TensorBoardWriter``.
 ///
 /// Steps are those of the run. What cannot be written is told, once, and training goes on.
 public final class TensorBoardLog: Callback {
@@ -24,7 +25,8 @@ public final class TensorBoardLog: Callback {
         for (name, value) in report.measures { try board().add("\(name)/step", scalar: value, step: run.totalSteps) }
       case .epochFinished(let report): try write(report, run)
       case .warning(let text): try board().add("warnings", text: text, step: run.totalSteps)
-      case .started, .stepFinished, .finished: break
+      case .started: run.watchesGradients = true
+      case .stepFinished, .finished: break
       }
     } catch {
       hasFailed = true
@@ -34,6 +36,9 @@ public final class TensorBoardLog: Callback {
 
   private func write(_ report: EpochReport, _ run: TrainingRun) throws {
     let board = try board()
+    for (path, norm) in run.gradientNorms {
+      try board.add("gradients/\(path)", scalar: Double(norm.item(as: Float.self)), step: run.totalSteps)
+    }
     for (name, value) in report.measures {
       let isValidation = name.hasPrefix("val_")
       let tag = isValidation ? "\(name.dropFirst(4))/validation" : "\(name)/train"
