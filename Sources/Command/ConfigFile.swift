@@ -34,7 +34,7 @@ enum ConfigFile {
     return object.sorted { $0.key < $1.key }.flatMap { name, value -> [String] in
       let flag = "--" + name.replacingOccurrences(of: "_", with: "-")
       return switch value {
-      case .flag(let isOn): isOn ? [flag] : []
+      case .flag(let isOn): [isOn ? flag : "--no-" + flag.dropFirst(2)].filter { isOn || $0 == "--no-header" }
       case .text(let text): [flag + "=" + text]
       case .list(let texts): texts.map { flag + "=" + $0 }
       }
@@ -54,6 +54,8 @@ enum ConfigFile {
         self = .text("\(number)")
       } else if let number = try? container.decode(Double.self) {
         self = .text("\(number)")
+      } else if let numbers = try? container.decode([Int].self) {
+        self = .text(numbers.map { "\($0)" }.joined(separator: ","))
       } else if let texts = try? container.decode([String].self) {
         self = .list(texts)
       } else {

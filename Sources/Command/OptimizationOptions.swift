@@ -98,6 +98,22 @@ struct OptimizationOptions: ParsableArguments {
     return warmup > 0 ? .warmUp(warmup).then(main) : main
   }
 
+  /// The examples to learn from, and those that early stopping watches, if it does: nothing is learned from them.
+  func parts(_ data: LabeledData) throws -> (train: LabeledData, held: LabeledData?) {
+    guard earlyStopping != nil else { return (data, nil) }
+    let (train, held) = try heldOut(data)
+    return (train, held)
+  }
+
+  /// Nine tenths of `data`, and the rest: the same for the same seed.
+  func heldOut(_ data: LabeledData) throws -> (train: LabeledData, held: LabeledData) {
+    let strata = try data.classes.map { _ in try data.labels.scalars(Int.self) }
+    // Not the seed of the test: parts of parts must not be drawn alike.
+    var parts = try Partition.split(data.count, [0.9, 0.1], strata: strata, seed: seed &+ 0x9E37_79B9)
+    if parts[1].isEmpty, parts[0].count > 1 { parts[1] = [parts[0].removeLast()] }
+    return (data.selecting(parts[0]), data.selecting(parts[1]))
+  }
+
   /// Sets what a trainer does besides.
   func configure(_ trainer: Trainer<Sequential>) {
     if let clipNorm { trainer.transformGradients = { $0.clipped(toGlobalNorm: clipNorm) } }

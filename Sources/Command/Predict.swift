@@ -104,9 +104,11 @@ struct Predict: AsyncParsableCommand {
 
   // MARK: Pictures
 
-  /// An idx file begins with two zeros.
+  /// An idx file begins with two zeros, which no text does; packed, its name tells.
   private func isPictures(_ path: String) throws -> Bool {
-    (path.hasSuffix(".gz") ? String(path.dropLast(3)) : path).contains("idx")
+    guard let file = FileHandle(forReadingAtPath: path), let first = try file.read(upToCount: 2) else { return false }
+    if Array(first) == [0x1F, 0x8B] { return URL(fileURLWithPath: path).lastPathComponent.contains("idx") }
+    return Array(first) == [0, 0]
   }
 
   private func predictPictures(_ path: String) throws {

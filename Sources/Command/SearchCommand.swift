@@ -59,14 +59,31 @@ struct SearchCommand: AsyncParsableCommand {
         guard let low = ends[0], let high = ends[1], low > 0, high > low else {
           throw ValidationError("--vary \(text): a range is A..B with 0 < A < B.")
         }
+        try check([low, high], parts[0], text)
         domains[parts[0]] = .logarithmic(low...high)
         continue
       }
       let choices = parts[1].split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
       guard !choices.contains(nil) else { throw ValidationError("--vary \(text): choices are numbers, as 1,2,3.") }
+      try check(choices.compactMap { $0 }, parts[0], text)
       domains[parts[0]] = .choices(choices.compactMap { $0 })
     }
     return domains
+  }
+
+  /// What a flag of that name would take.
+  private func check(_ values: [Double], _ name: String, _ text: String) throws {
+    let range: ClosedRange<Double> =
+      switch name {
+      case "learning-rate": .leastNormalMagnitude...1e6
+      case "weight-decay": 0...1e6
+      case "dropout": 0...0.9
+      case "batch-size": 1...1e9
+      default: 1...1e6
+      }
+    if let wrong = values.first(where: { !range.contains($0) }) {
+      throw ValidationError("--vary \(text): \(wrong) is outside \(range.lowerBound)...\(range.upperBound).")
+    }
   }
 
   func run() async throws {
@@ -105,7 +122,7 @@ struct SearchCommand: AsyncParsableCommand {
 
   private static func text(_ candidate: Search.Candidate) -> String {
     candidate.values.sorted { $0.key < $1.key }.map { name, value in
-      "--\(name) " + (value == value.rounded() ? "\(Int(value))" : String(format: "%.4g", value))
+      "--\(name) " + (value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : String(format: "%.4g", value))
     }.joined(separator: " ")
   }
 
@@ -129,11 +146,15 @@ struct SearchCommand: AsyncParsableCommand {
   private func loss(
     _ candidate: Search.Candidate, _ epochs: Int, _ preprocessing: Preprocessing, _ data: LabeledData, _ output: Output
   ) throws -> Double {
-    let strata = try data.classes.map { _ in try data.labels.scalars(Int.self) }
-    let parts = try Partition.split(data.count, [0.9, 0.1], strata: strata, seed: optimization.seed &+ 0x9E37_79B9)
-    let (predictor, _) = try TableFit(settings(candidate, epochs: epochs), output).run(
-      preprocessing, data.selecting(parts[0]), isShown: false, configuration: [:])
-    let rest = data.selecting(parts[1])
+    let (train, rest) = try optimization.heldOut(data)
+    let predictor: TablePredictor
+    do {
+      (predictor, _) = try TableFit(settings(candidate, epochs: epochs), output).run(
+        preprocessing, train, isShown: false, configuration: [:])
+    } catch is TrainingError {
+      // A candidate that diverges is the worst, and no reason to end.
+      return .nan
+    }
     return Double(try predictor.loss(predictor.model.predict(rest.inputs), rest.targets).item(as: Float.self))
   }
 

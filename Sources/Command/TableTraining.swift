@@ -47,8 +47,6 @@ struct TableTraining {
     var (seconds, plans) = (0.0, 0)
     for (index, fold) in folds.enumerated() where !Interrupt.wasRequested {
       let preprocessing = try split.preprocessing(of: fold.train)
-      var settings = settings
-      settings.keeping.run = nil
       let (predictor, report) = try TableFit(settings, output).run(
         preprocessing, try preprocessing.data(fold.train), isShown: false, configuration: [:])
       if Interrupt.wasRequested { break }
@@ -71,7 +69,7 @@ struct TableTraining {
   }
 
   private func configuration(_ preprocessing: Preprocessing) -> [String: String] {
-    ["data": path, "target": preprocessing.target.column, "seed": "\(settings.optimization.seed)"]
+    settings.configuration.merging(["data": path, "target": preprocessing.target.column]) { $1 }
   }
 
   private func introduce(_ split: TableSplit, _ preprocessing: Preprocessing) throws {
@@ -132,14 +130,43 @@ struct TableSplit {
       (train, test) = (known, known.selecting([]))
     } else {
       let share = options.testShare ?? 0.2
-      let parts = try known.split([1 - share, share], stratifiedBy: stratum, seed: seed)
-      (train, test) = (parts[0], parts[1])
+      let labels = stratum.map { column in (0..<known.count).map { known.text($0, column) } }
+      let parts = try TableSplit.parts(known.count, labels, share, seed)
+      (train, test) = (known.selecting(parts.train), known.selecting(parts.test))
     }
+    if options.folds != nil, let column = stratum { try TableSplit.check(known, column, options.folds ?? 2) }
     if options.folds == nil, train.count == 0 || test.count == 0 {
       throw FormatError(
         path: path, problem: "its \(known.count) rows cannot be cut into a part to train on and one to test with",
         remedy: "Use a table with more rows, or name one to test with (--test)")
     }
+  }
+
+  /// Indices of the rows to train on and to test with; of a class that has one row, that is to train on.
+  private static func parts(_ count: Int, _ labels: [String]?, _ share: Double, _ seed: UInt64) throws -> (
+    train: [Int], test: [Int]
+  ) {
+    var numbers: [String: Int] = [:]
+    let strata = labels?.map { label in
+      let number = numbers[label] ?? numbers.count
+      numbers[label] = number
+      return number
+    }
+    let parts = try Partition.split(count, [1 - share, share], strata: strata, seed: seed)
+    guard let strata else { return (parts[0], parts[1]) }
+    let known = Set(parts[0].map { strata[$0] })
+    let alone = parts[1].filter { !known.contains(strata[$0]) }
+    return ((parts[0] + alone).sorted(), parts[1].filter { known.contains(strata[$0]) })
+  }
+
+  /// Every class must be in what is trained on, whichever fold is left out.
+  private static func check(_ table: Table, _ column: Int, _ folds: Int) throws {
+    var counts: [String: Int] = [:]
+    for row in 0..<table.count { counts[table.text(row, column), default: 0] += 1 }
+    guard let (label, _) = counts.first(where: { $0.value < 2 }) else { return }
+    throw FormatError(
+      path: table.path, problem: "one row alone is \"\(label)\": the fold that tests it would not have learned it",
+      remedy: "Add rows of that class, or leave it out")
   }
 
   /// A table of the catalogue, downloaded if it must be; `nil` where the name is a file's.
@@ -190,7 +217,7 @@ struct TableFit {
     let optimizer = optimization.makeOptimizer((.adamw, isLinear ? 1e-2 : 3e-3, 1e-2))
     let trainer = Trainer(model, loss: predictor.loss, optimizer: optimizer, metrics: predictor.metrics)
     optimization.configure(trainer)
-    let (train, validation) = try parts(data)
+    let (train, validation) = try optimization.parts(data)
     var callbacks: [any Callback] = [InterruptCallback()]
     if isShown {
       let sizes = model.sizes.map(String.init).joined(separator: "-")
@@ -202,7 +229,8 @@ struct TableFit {
       configuration: configuration.merging(["sizes": model.sizes.map(String.init).joined(separator: "-")]) { $1 },
       monitor: validation == nil ? nil : "val_loss", metadata: try predictor.metadata)
     // About forty steps an epoch, of batches that are neither noise nor slow.
-    let batch = optimization.batchSize ?? min(isNumber ? 128 : 256, max(16, train.count / 40))
+    let usual = min(isNumber ? 128 : 256, max(16, train.count / 40))
+    let batch = max(1, min(optimization.batchSize ?? usual, train.count))
     // Enough steps for a small table, enough passes for a large one.
     let steps = (train.count + batch - 1) / batch
     let epochs = optimization.epochs ?? min(100, max(isNumber ? 40 : 20, 1500 / max(1, steps)))
@@ -212,15 +240,5 @@ struct TableFit {
         schedule: optimization.makeSchedule(), callbacks: callbacks)
     }
     return (predictor, report)
-  }
-
-  /// Early stopping watches examples that nothing is learned from.
-  private func parts(_ data: LabeledData) throws -> (LabeledData, LabeledData?) {
-    guard settings.optimization.earlyStopping != nil else { return (data, nil) }
-    let strata = try data.classes.map { _ in try data.labels.scalars(Int.self) }
-    // Not the seed of the test: parts of parts must not be drawn alike.
-    let seed = settings.optimization.seed &+ 0x9E37_79B9
-    let parts = try Partition.split(data.count, [0.9, 0.1], strata: strata, seed: seed)
-    return (data.selecting(parts[0]), data.selecting(parts[1]))
   }
 }

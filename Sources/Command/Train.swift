@@ -42,6 +42,9 @@ struct Train: AsyncParsableCommand {
   var profile: String?
 
   func validate() throws {
+    if table.folds != nil, keeping.save != nil || keeping.run != nil {
+      throw ValidationError("--folds trains several models and keeps none: leave out --save and --run.")
+    }
     if let profile { try checkWritable(profile, option: "--profile") }
     if data.table == nil, let flag = table.given {
       throw ValidationError("\(flag) is about a table. Name its file: cajal train FILE.csv \(flag) …")
@@ -70,6 +73,20 @@ struct RunSettings {
   var device: String
   /// Where a trace of the training goes, if it is profiled.
   var trace: String?
+
+  /// What was asked for by flags, for whoever compares runs.
+  var configuration: [String: String] {
+    let all: [String: String?] = [
+      "model": network.model.rawValue, "hidden": network.hidden, "activation": network.activation,
+      "dropout": network.dropout.map { "\($0)" }, "batch-size": optimization.batchSize.map { "\($0)" },
+      "learning-rate": optimization.learningRate.map { "\($0)" }, "optimizer": optimization.optimizer?.rawValue,
+      "schedule": optimization.schedule.rawValue, "weight-decay": optimization.weightDecay.map { "\($0)" },
+      "clip-norm": optimization.clipNorm.map { "\($0)" }, "warmup": "\(optimization.warmup)",
+      "early-stopping": optimization.earlyStopping.map { "\($0)" }, "precision": optimization.precision,
+      "device": device,
+    ]
+    return all.compactMapValues { $0 }
+  }
 
   /// Runs `body`, which trains; then shows where its time went, if that is wanted.
   func profiled(_ output: Output, _ body: () throws -> TrainingReport) throws -> TrainingReport {
@@ -107,22 +124,25 @@ struct PictureTraining {
       model, loss: .softmaxCrossEntropy, optimizer: optimization.makeOptimizer((.adam, 1e-3, 0)), metrics: [.accuracy])
     optimization.configure(trainer)
     let metadata = ["cajal.dataset": dataset.name, "cajal.task": "pictures"]
+    let (train, held) = try optimization.parts(dataset.train)
     var callbacks: [any Callback] = [InterruptCallback(), EventWriter(output)]
     if let patience = optimization.earlyStopping { callbacks.append(EarlyStopping("val_loss", patience: patience)) }
     callbacks += settings.keeping.callbacks(
-      configuration: ["dataset": dataset.name, "sizes": model.sizes.map(String.init).joined(separator: "-")],
-      monitor: "val_accuracy", metadata: metadata)
+      configuration: settings.configuration.merging(
+        ["dataset": dataset.name, "sizes": model.sizes.map(String.init).joined(separator: "-")]) { $1 },
+      monitor: held == nil ? nil : "val_loss", metadata: metadata)
     let report = try settings.profiled(output) {
       try trainer.fit(
-        dataset.train, epochs: optimization.epochs ?? 5, batchSize: optimization.batchSize ?? 128,
-        validation: dataset.test, seed: optimization.seed, schedule: optimization.makeSchedule(), callbacks: callbacks)
+        train, epochs: optimization.epochs ?? 5, batchSize: optimization.batchSize ?? 128,
+        validation: held ?? dataset.test, seed: optimization.seed, schedule: optimization.makeSchedule(),
+        callbacks: callbacks)
     }
     if let save = settings.keeping.save {
       try model.save(save, metadata: metadata)
       try output.saved(save)
     }
     try output.say(String(format: "trained in %.1f s", report.seconds))
-    let last = optimization.earlyStopping == nil && !report.wasStopped ? trainer.history["val_accuracy"].last : nil
+    let last = held == nil && !report.wasStopped ? trainer.history["val_accuracy"].last : nil
     let accuracy = try last ?? measuredAccuracy(of: model, on: dataset.test, output)
     try Finish(
       measures: ["test_accuracy": accuracy], trainSeconds: report.seconds,

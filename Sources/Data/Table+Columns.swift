@@ -8,7 +8,7 @@ extension Table {
   public func column(_ designator: String) throws -> Int {
     if let place = names.firstIndex(of: designator) { return place }
     if let number = Int(designator) {
-      guard number != 0, abs(number) <= names.count else {
+      guard number != 0, number.magnitude <= names.count else {
         throw FormatError(
           path: path, problem: "there is no column \(number) among \(names.count)",
           remedy: "Columns count from 1, and from -1 at the end")

@@ -11,6 +11,19 @@ public enum AtomicFolder {
   /// What the names of unfinished folders begin with.
   public static let hiddenPrefix = ".cajal-"
 
+  /// Makes a folder, and those around it, unless they are there.
+  ///
+  /// **Errors**: `FormatError` where that is not possible.
+  public static func create(_ path: String) throws {
+    var status = stat()
+    if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return }
+    if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try create(String(path[..<slash])) }
+    if !path.isEmpty, mkdir(path, 0o777) != 0, errno != EEXIST {
+      throw FormatError(
+        path: path, problem: "the folder cannot be made (\(systemMessage(errno)))", remedy: "Name another place for it")
+    }
+  }
+
   /// Calls `body` with the path of a new folder, and gives it the name `name` in `parent` when that is full.
   ///
   /// **Errors**: `FormatError` where `parent` is missing or may not be written, or the name is taken; and what `body`

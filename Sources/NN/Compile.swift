@@ -45,7 +45,8 @@ public final class CompiledFunction {
   public func callAsFunction(_ arguments: [Tensor]) -> [Tensor] {
     let scope = Scope.current
     guard scope.differentiation == nil, scope.position == nil, Capture.current == nil, ParameterContext.current == nil,
-      !Settings.process.checksNaN, arguments.allSatisfy({ CompiledFunction.isOrdinary($0.value) })
+      !Recording.ofThread.takeUnretainedValue().checksNaN,
+      arguments.allSatisfy({ CompiledFunction.isOrdinary($0.value) })
     else { return body(arguments) }
     let situation = Situation(
       types: arguments.map(\.value.type), devices: arguments.map(\.value.node.device), device: scope.device,

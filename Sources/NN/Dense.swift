@@ -27,12 +27,14 @@ public struct Dense: DescribedLayer {
 
   public func callAsFunction(_ input: Tensor) -> Tensor {
     kernel.inModule {
+      // Read in any case: a step whose loss is an error tells whoever reads its parameters.
+      let weights = kernel.value(shape: [input.shape[-1], units])
       if let inputs = kernel.shape?[0], !input.value.isFailed, input.rank > 0, input.shape[-1] != inputs {
         return kernel.misfit(
           "dense", input, "the input has \(input.shape[-1]) numbers an example where \(inputs) are expected",
           remedy: "Let the layer before give \(inputs), or make this one with inputs: \(input.shape[-1])")
       }
-      let sums = input.matmul(kernel.value(shape: [input.shape[-1], units]))
+      let sums = input.matmul(weights)
       return activation(bias.map { sums + $0.value } ?? sums)
     }
   }

@@ -65,9 +65,11 @@ extension Gradients {
 
   /// These gradients, for a step that happens only if none of them has a NaN or an infinity: it leaves everything as
   /// it is otherwise, what the optimizer knows too.
-  public func skippingNonFinite() -> Gradients {
+  ///
+  /// - Parameter loss: must be finite too, if there is one.
+  public func skippingNonFinite(of loss: Tensor? = nil) -> Gradients {
     using { content in
-      content.require(Gradients.areFinite(content.tensors.map(\.gradient)))
+      content.require(Gradients.areFinite(content.tensors.map(\.gradient) + (loss.map { [$0] } ?? [])))
     }
   }
 

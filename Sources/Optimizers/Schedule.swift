@@ -33,6 +33,11 @@ public struct Schedule: Sendable {
   /// The factor of a step, of which the first is 0.
   public func factor(step: Int, of total: Int) -> Double { body(Double(step), Double(total)) }
 
+  /// Whether its factors are others in a run of another length.
+  public var dependsOnTotal: Bool {
+    [0, 1, 10, 100, 1000].contains { factor(step: $0, of: 2000) != factor(step: $0, of: 1_000_000) }
+  }
+
   // MARK: Together
 
   /// This schedule as long as it takes, and `next` behind it, which counts from there.

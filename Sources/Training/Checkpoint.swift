@@ -50,7 +50,8 @@ public final class Checkpoint: Callback {
   }
 
   private func begin(_ run: TrainingRun) throws {
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    lastWritten = nil
+    try AtomicFolder.create(folder)
     AtomicFolder.removeUnfinished(in: folder)
     if run.totalSteps == 0, let name = CheckpointFolder(folder).latest {
       throw TrainingError(
@@ -64,6 +65,8 @@ public final class Checkpoint: Callback {
   private func write(_ run: TrainingRun) {
     lastTime = .now
     guard lastWritten != run.totalSteps || run.stepInEpoch == 0 else { return }
+    // Weights that have diverged are nothing to go on with, and would push out those that are.
+    if let loss = (try? run.sums.measures())?["loss"], !loss.isFinite { return }
     do {
       try CheckpointFolder(folder).write(run, metadata: metadata, keeps: keeps)
       lastWritten = run.totalSteps

@@ -43,6 +43,9 @@ extension Trainer {
     let growth = pow(rates.upperBound / rates.lowerBound, 1 / Double(max(1, steps - 1)))
     let first = rates.lowerBound
     let sweep = Sweep(steps)
+    // Layers that learn their shapes from an example do so before anything is kept.
+    var pass = data.pass()
+    if let batch = pass.next() { try learnShapes(batch) }
     try keepingEverything {
       // Its rates are the sweep's own, whatever the optimizers' are.
       for optimizer in optimizers.values { optimizer.learningRate = 1 }
@@ -64,14 +67,12 @@ extension Trainer {
     let states = optimizers.mapValues { $0.state(of: model) }
     let learningRates = optimizers.mapValues(\.learningRate)
     let before = history
-    defer {
-      for (parameter, value) in values { parameter.value = value }
-      for (name, rate) in learningRates { optimizers[name]?.learningRate = rate }
-      forget(to: before)
-    }
-    try body()
+    let result = Result { try body() }
     for (parameter, value) in values { parameter.value = value }
     for (name, state) in states { try optimizers[name]?.restore(state, to: model) }
+    for (name, rate) in learningRates { optimizers[name]?.learningRate = rate }
+    forget(to: before)
+    try result.get()
   }
 }
 
@@ -90,7 +91,7 @@ private final class Sweep: Callback {
     // A moving average of 0.9 a step, freed from its start at 0.
     average = 0.9 * average + 0.1 * loss
     let smooth = average / (1 - pow(0.9, Double(report.totalSteps)))
-    let isLost = !smooth.isFinite || smooth > 4 * (losses.min() ?? .infinity)
+    let isLost = !smooth.isFinite || losses.min().map { smooth > $0 + 3 * abs($0) } ?? false
     if !isLost {
       rates.append(report.learningRate)
       losses.append(smooth)

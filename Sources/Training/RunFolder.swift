@@ -19,7 +19,7 @@ public final class RunFolder: Callback {
   /// What `run.json` says.
   public struct Record: Codable, Sendable {
     public enum Status: String, Codable, Sendable {
-      case running, finished, stopped
+      case running, finished, stopped, failed
     }
 
     public var version = 1
@@ -44,6 +44,8 @@ public final class RunFolder: Callback {
   private let configuration: [String: String]
   private let metadata: [String: String]
   private var began = Date()
+  /// Whether this run may write here.
+  private var isOurs = false
 
   /// - Parameters:
   ///   - resumes: whether a run goes on with what the folder holds; otherwise it must hold none.
@@ -71,8 +73,9 @@ public final class RunFolder: Callback {
   public func on(_ event: TrainingEvent, in run: TrainingRun) throws {
     switch event {
     case .started:
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try AtomicFolder.create(folder)
       if let earlier = try? RunFolder.record(of: folder), run.totalSteps > 0 { began = earlier.began }
+      isOurs = true
       try write(record(run, .running))
     case .epochFinished:
       keep(run) {
@@ -95,6 +98,16 @@ public final class RunFolder: Callback {
   /// A folder that cannot be written to ends nothing.
   private func keep(_ run: TrainingRun, _ body: () throws -> Void) {
     do { try body() } catch { run.warn("the run's folder was not written: \(error) Training goes on.") }
+  }
+
+  /// The run ended by an error.
+  func fail(_ run: TrainingRun, _ error: any Error) {
+    // A folder of another run, which this one was refused, stays as it is.
+    guard isOurs else { return }
+    var record = record(run, .failed)
+    record.stopReason = "\(error)"
+    record.ended = Date()
+    try? write(record)
   }
 
   private func record(_ run: TrainingRun, _ status: Record.Status) -> Record {

@@ -100,7 +100,7 @@ public struct TablePredictor: Sendable {
 
   /// Says something of each row; the target's column may be missing.
   public func predict(_ table: Table) throws -> [Prediction] {
-    let outputs = try model.predict(preprocessing.transform(table))
+    let outputs = try checked(model.predict(preprocessing.transform(table)), table.count)
     guard let labels = preprocessing.target.labels else {
       return try preprocessing.inverse(outputs).scalars(Float.self).map { .number(Double($0)) }
     }
@@ -117,10 +117,19 @@ public struct TablePredictor: Sendable {
     }
   }
 
+  /// The network's outputs, which must be as many as its preprocessing says: a file may hold anything.
+  private func checked(_ outputs: Tensor, _ rows: Int) throws -> Tensor {
+    let expected: Shape = [rows, TablePredictor.outputs(for: preprocessing)]
+    if outputs.shape == expected { return outputs }
+    throw FormatError(
+      path: "model", problem: "its network gives \(outputs.shape) where \(expected) are expected",
+      remedy: "Train and save the model again")
+  }
+
   /// How good the predictions for `data` are: `accuracy`, and `auc` of two classes; or `r2`, and `rmse` and `mae` in the
   /// table's own measure.
   public func evaluate(_ data: LabeledData) throws -> Measures {
-    let outputs = try model.predict(data.inputs)
+    let outputs = try checked(model.predict(data.inputs), data.count)
     var measures = Measures()
     if let classes {
       measures["accuracy"] = try metrics[0](outputs, data.targets)

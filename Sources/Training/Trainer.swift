@@ -121,16 +121,35 @@ public final class Trainer<Model: Module> {
     for case let checkpoint as Checkpoint in callbacks where checkpoint.resumes && resumed == nil {
       if CheckpointFolder(checkpoint.folder).latest != nil { try resume(from: checkpoint.folder) }
     }
-    let steps = data.count.map { ($0 + accumulatedBatches - 1) / accumulatedBatches }
+    let accumulated = max(1, accumulatedBatches)
+    let steps = data.count.map { ($0 + accumulated - 1) / accumulated }
+    guard steps != nil || !schedule.dependsOnTotal else {
+      throw TrainingError(
+        problem: "the schedule goes by the length of the run, and nobody knows how many batches the data has",
+        remedy: "Give the schedule a length in steps (`over:`), or use data that knows its count")
+    }
     let run = try begin(epochs: epochs, steps: steps, seed: seed, callbacks)
     let rates = optimizers.mapValues(\.learningRate)
     defer {
       for (name, rate) in rates { optimizers[name]?.learningRate = rate }
       history = run.history
     }
+    do {
+      return try passes(run, data, validation, rates, schedule)
+    } catch {
+      for case let folder as RunFolder in callbacks { folder.fail(run, error) }
+      throw error
+    }
+  }
+
+  private func passes(
+    _ run: TrainingRun, _ data: Dataset<Batch>, _ validation: Dataset<Batch>?, _ rates: [String: Double],
+    _ schedule: Schedule
+  ) throws -> TrainingReport {
     var times = Times()
-    try run.tell(.started(StartReport(epochs: epochs, epochsDone: run.history.epochs.count, steps: steps)))
-    while run.history.epochs.count < epochs, run.stopReason == nil {
+    try run.tell(
+      .started(StartReport(epochs: run.epochs, epochsDone: run.history.epochs.count, steps: run.stepsPerEpoch)))
+    while run.history.epochs.count < run.epochs, run.stopReason == nil {
       try train(run, data, rates, schedule, &times)
       // A run that was stopped in the middle of an epoch goes on there if it is resumed.
       if run.stopReason != nil, run.stepInEpoch != run.stepsPerEpoch { break }
@@ -154,6 +173,9 @@ public final class Trainer<Model: Module> {
       seed: seed, schedule: schedule, callbacks: callbacks)
   }
 
+  /// That of the first optimizer by name.
+  private var learningRate: Double { optimizers.min { $0.key < $1.key }?.value.learningRate ?? 0 }
+
   private func begin(epochs: Int, steps: Int?, seed: UInt64, _ callbacks: [any Callback]) throws -> TrainingRun {
     let saved = resumed
     resumed = nil
@@ -170,7 +192,9 @@ public final class Trainer<Model: Module> {
     run.retrace = { [unowned run] in
       try withNaNCheck {
         for batch in run.batches {
-          let result = withTraining { self.forward?(self.model, batch) }
+          let result = self.drawing(run.seed, 0x57E9, max(0, run.totalSteps - 1)) {
+            withAutocast(to: self.precision) { withTraining { self.forward?(self.model, batch) } }
+          }
           if let error = result?.loss.error { throw error }
         }
       }
@@ -184,9 +208,9 @@ public final class Trainer<Model: Module> {
   ) throws {
     let epoch = run.history.epochs.count + 1
     times.beginEpoch()
-    var pass = data.pass(epoch: epoch, from: run.stepInEpoch * accumulatedBatches)
+    var pass = data.pass(epoch: epoch, from: run.stepInEpoch * max(1, accumulatedBatches))
     while run.stopReason == nil {
-      run.batches = times.waiting { (0..<accumulatedBatches).compactMap { _ in pass.next() } }
+      run.batches = times.waiting { (0..<max(1, accumulatedBatches)).compactMap { _ in pass.next() } }
       if run.batches.isEmpty { break }
       let factor = run.learningRateFactor * schedule.factor(step: run.totalSteps, of: run.totalPlanned ?? 0)
       for (name, rate) in rates { optimizers[name]?.learningRate = rate * factor }
@@ -198,7 +222,7 @@ public final class Trainer<Model: Module> {
         .stepFinished(
           StepReport(
             epoch: epoch, step: run.stepInEpoch, totalSteps: run.totalSteps, loss: loss,
-            learningRate: optimizers.values.first?.learningRate ?? 0)))
+            learningRate: learningRate)))
       if times.isReportDue { try run.tell(.progress(progress(run, epoch, &times))) }
     }
     // The last update is part of the epoch.
@@ -253,8 +277,9 @@ public final class Trainer<Model: Module> {
       }
     }
     gradients = transformGradients(gradients)
-    if run.skipsNonFiniteSteps { gradients = gradients.skippingNonFinite() }
-    for optimizer in optimizers.values { optimizer.update(model, gradients) }
+    if run.skipsNonFiniteSteps { gradients = gradients.skippingNonFinite(of: loss) }
+    // What optimizers compute is not part of mixed precision.
+    withAutocast(to: nil) { for optimizer in optimizers.values { optimizer.update(model, gradients) } }
     return loss
   }
 
@@ -285,7 +310,7 @@ public final class Trainer<Model: Module> {
     }
     let report = EpochReport(
       epoch: run.history.epochs.count + 1, epochs: run.epochs, measures: measures,
-      learningRate: optimizers.values.first?.learningRate ?? 0, seconds: times.inLastEpoch,
+      learningRate: learningRate, seconds: times.inLastEpoch,
       waitSeconds: times.waited, examples: run.sums.examples)
     run.history.epochs.append(report)
     run.stepInEpoch = 0
@@ -298,10 +323,10 @@ public final class Trainer<Model: Module> {
   private func check(_ run: TrainingRun, _ epoch: Int) throws -> Measures {
     let measures = try run.sums.measures()
     guard let loss = measures["loss"], !loss.isFinite else { return measures }
-    let rate = optimizers.values.first?.learningRate ?? 0
     throw TrainingError(
       problem: "the loss became \(loss) by step \(run.stepInEpoch) of epoch \(epoch)",
-      remedy: "Lower the learning rate (it is \(rate)), or set CAJAL_CHECK_NAN=1 to see which operation made it")
+      remedy: "Lower the learning rate (it is \(learningRate)), or set CAJAL_CHECK_NAN=1 to see which operation made it"
+    )
   }
 
   // MARK: Going on
@@ -313,6 +338,11 @@ public final class Trainer<Model: Module> {
     try saved.restore(model, optimizers)
     history = saved.state.position.history
     resumed = saved
+  }
+
+  /// Runs the model on a batch, without learning from it.
+  func learnShapes(_ batch: Batch) throws {
+    if let result = forward?(model, batch) { try eval([result.loss]) }
   }
 
   func forget(to earlier: History) { history = earlier }

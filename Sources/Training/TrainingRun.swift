@@ -71,10 +71,13 @@ public final class TrainingRun {
 
   /// Tells all callbacks, and of warnings that they gave then.
   func tell(_ event: TrainingEvent) throws {
-    // What is written down comes after everything that changes with an event, and before weights are made what they
-    // should be when all is over.
+    // What is written down comes after everything that changes with an event; at the beginning before, for it may
+    // refuse, and at the end before weights are made what they should be when all is over.
     var order = callbacks + checkpoints
-    if case .finished = event { order = checkpoints + callbacks }
+    switch event {
+    case .started, .finished: order = checkpoints + callbacks
+    default: break
+    }
     for callback in order { try callback.on(event, in: self) }
     while !warnings.isEmpty {
       let warning = TrainingEvent.warning(warnings.removeFirst())
@@ -82,8 +85,13 @@ public final class TrainingRun {
     }
   }
 
-  /// Of the whole run, from 0 to 1, where the number of steps is known.
-  var totalPlanned: Int? { stepsPerEpoch.map { $0 * epochs } }
+  /// The steps of the whole run, where that is known.
+  var totalPlanned: Int? {
+    stepsPerEpoch.map { steps in
+      let (product, overflow) = steps.multipliedReportingOverflow(by: epochs)
+      return overflow ? .max : product
+    }
+  }
 }
 
 /// How far a run is.

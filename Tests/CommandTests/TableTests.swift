@@ -156,6 +156,18 @@ import Testing
     expectFailure(try train("words.csv", "--target", "b", "--task", "numbers"), "\"many\"", "row 13")
   }
 
+  @Test func classesOfOneRowAndHugeFlagsBreakNothing() throws {
+    let rows = (0..<40).map { "\($0),\($0 % 2 == 0 ? "x" : "y")\n" }.joined()
+    try put("rare.csv", "a,b\n" + rows + "50,p\n60,q\n70,r\n80,s\n90,t\n")
+    #expect(try train("rare.csv", "--target", "b", "--epochs", "1").status == 0)
+    expectFailure(try train("rare.csv", "--target", "b", "--folds", "3"), "one row alone is")
+    let large = "9223372036854775807"
+    #expect(try train("rare.csv", "--target", "b", "--epochs", "1", "--batch-size", large).status == 0)
+    expectFailure(try train("rare.csv", "--target", "-9223372036854775808"), "no column")
+    try put("file", "")
+    expectFailure(try train("rare.csv", "--target", "b", "--run", "file/run"), "the folder cannot be made")
+  }
+
   @Test func labelsThatTrainingDidNotHaveAreNamed() throws {
     try putPeople()
     try put("test.csv", "id,height,weight,town,sport\n1,170,60,Bern,swims\n")
@@ -171,7 +183,9 @@ import Testing
       ["train", "people.csv", "--target", "sport", "--activation", "rellu"],
       ["train", "people.csv", "--target", "sport", "--resume"],
       ["train", "people.csv", "--target", "sport", "--test-share", "2"], ["predict", "m"],
-      ["search", "people.csv", "--target", "sport", "--vary", "depth=3"], ["completions", "tcsh"],
+      ["search", "people.csv", "--target", "sport", "--vary", "depth=3"],
+      ["search", "people.csv", "--target", "sport", "--vary", "hidden=1e30"],
+      ["train", "people.csv", "--target", "sport", "--folds", "3", "--save", "m"], ["completions", "tcsh"],
     ] {
       let outcome = try Cajal.start(arguments, in: folder).wait()
       #expect(outcome.status == 64 && outcome.errors.contains("error: "), "\(arguments) \(outcome)")

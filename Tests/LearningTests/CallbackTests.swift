@@ -64,6 +64,8 @@ private func trainer(_ model: Sequential, _ optimizer: any Optimizer = Adam(lear
   @Test func theSweepSuggestsARateAndPutsEverythingBack() throws {
     let model = network()
     let trainer = trainer(model, Adam(learningRate: 0.01))
+    let lazy = Trainer(Sequential { Dense(2) }, loss: .softmaxCrossEntropy, optimizer: Adam())
+    #expect(try lazy.sweepLearningRates(XOR.data.batched(4), steps: 20).losses.count > 2)
     try trainer.fit(XOR.data, epochs: 2, batchSize: 4)
     let before = model.parameters.map(\.value.numbers)
     let sweep = try trainer.sweepLearningRates(XOR.data.batched(4), over: 1e-5...10, steps: 60)

@@ -80,6 +80,49 @@ private struct Run {
     }
   }
 
+  @Test func aRunThatHadStoppedByItselfDoesNotGoOn() throws {
+    struct Killed: Error {}
+    try withTemporaryFolder { folder in
+      func fit(_ run: Run, dying: Bool) throws -> Int {
+        do {
+          try run.trainer.fit(
+            examples, epochs: 60, batchSize: 8, validation: examples, seed: 11,
+            callbacks: [
+              EarlyStopping("val_loss", patience: 1), Checkpoint(folder, resumes: true),
+              .onEvent { event, _ in if case .finished = event, dying { throw Killed() } },
+            ])
+        } catch is Killed {}
+        return run.trainer.history.epochs.count
+      }
+      let epochs = try fit(Run(), dying: true)
+      #expect(epochs < 60 && epochs > 1)
+      #expect(try fit(Run(), dying: false) == epochs)
+    }
+  }
+
+  @Test func aFolderThatIsRefusedKeepsItsRecord() throws {
+    try withTemporaryFolder { folder in
+      try Run().fit([.run(folder, configuration: ["first": "1"])])
+      expectError("of an earlier run") { try Run().fit([.run(folder, configuration: ["second": "2"])]) }
+      let record = try RunFolder.record(of: folder)
+      #expect(record.status == .finished && record.configuration == ["first": "1"] && record.epochsDone == 6)
+    }
+  }
+
+  @Test func weightsThatDivergedPushNoCheckpointOut() throws {
+    try withTemporaryFolder { folder in
+      let run = Run()
+      let trainer = Trainer(run.model, optimizer: SGD(learningRate: 1e30)) { model, x, _ in model(x).squared().sum() }
+      #expect(throws: TrainingError.self) {
+        try trainer.fit(examples, epochs: 3, batchSize: 8, callbacks: [.checkpoint(folder, everySteps: 1)])
+      }
+      for name in files(in: folder) ?? [] {
+        try run.model.load("\(folder)/\(name)/model.safetensors")
+        #expect(run.model.parameters.allSatisfy { $0.value.numbers.allSatisfy(\.isFinite) }, "\(name)")
+      }
+    }
+  }
+
   @Test func onlyTheNewestAreKeptAndTheModelAloneCanBeLoaded() throws {
     try withTemporaryFolder { folder in
       let run = Run()

@@ -31,7 +31,7 @@ import Testing
     expectError("before its shape is known") { _ = try layer.kernel.value.bytes() }
     _ = try layer(Tensor.ones([4, 7])).bytes()
     #expect(layer.kernel.shape == [7, 3])
-    expectError("matmul") { _ = try layer(Tensor.ones([4, 6])).bytes() }
+    expectError("dense", "6 numbers", "7 are expected") { _ = try layer(Tensor.ones([4, 6])).bytes() }
   }
 
   @Test func aLayerThatLearnsItsInputSizeInsideAGradientLearnsThere() throws {

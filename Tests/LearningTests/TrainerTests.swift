@@ -93,6 +93,28 @@ private func trainer(_ model: Sequential, rate: Double = 0.05) -> Trainer<Sequen
     #expect(report.wasStopped && report.steps == 6 && report.epochs == 1 && report.stopReason == "six steps")
   }
 
+  @Test func aScheduleOfTheRunsLengthNeedsOne() throws {
+    let stream = Dataset<Batch> {
+      var left = 3
+      return {
+        left -= 1
+        return left >= 0 ? Batch(inputs: XOR.x, targets: XOR.y) : nil
+      }
+    }
+    expectError("length of the run", "over:") { try trainer(network()).fit(stream, epochs: 2, schedule: .linear()) }
+    #expect(try trainer(network()).fit(stream, epochs: 2, schedule: .linear(over: 6)).steps == 6)
+    #expect(try trainer(network()).fit(stream, epochs: 2).steps == 6)
+  }
+
+  @Test func callbacksBeginAnewWithEachRun() throws {
+    let stopping = EarlyStopping("val_loss", patience: 100)
+    let (first, second) = (network(1), network(2))
+    try trainer(first).fit(XOR.data, epochs: 80, batchSize: 4, validation: XOR.data, callbacks: [stopping])
+    try trainer(second).fit(XOR.data, epochs: 1, batchSize: 4, validation: XOR.data, callbacks: [stopping])
+    #expect(stopping.bestEpoch == 1)
+    #expect(first.parameters.map(\.value.numbers) != second.parameters.map(\.value.numbers))
+  }
+
   @Test func batchesThatAreAccumulatedMakeTheStepOfOneBatch() throws {
     func trained(_ batchSize: Int, _ accumulated: Int) throws -> [Double] {
       let model = network()

@@ -20,6 +20,7 @@ public final class Averaging: Callback {
   public func on(_ event: TrainingEvent, in run: TrainingRun) throws {
     switch event {
     case .started:
+      if run.totalSteps == 0 { saved = nil }
       let average = MovingAverage(of: run.model, decay: decay)
       if let saved { try average.restore(saved) }
       self.average = average

@@ -33,21 +33,29 @@ public final class EarlyStopping: Callback {
 
   public func on(_ event: TrainingEvent, in run: TrainingRun) throws {
     switch event {
+    case .started:
+      if run.totalSteps == 0 { (state, best) = (State(), [:]) }
+      // A run that had ended so is resumed in vain.
+      stopIfDue(run, run.history.epochs.count)
     case .epochFinished(let report):
       let value = try monitor.value(in: report)
-      if state.best.map({ monitor.isBetter(value, than: $0, by: minimumChange) }) ?? !value.isNaN {
+      if state.best.map({ monitor.isBetter(value, than: $0, by: minimumChange) }) ?? value.isFinite {
         state = State(best: value, bestEpoch: report.epoch)
         if restoresBest {
           // Copies: what an update may write over is not held by somebody else.
           best = run.model.namedParameters.reduce(into: [:]) { $0[$1.path] = $1.parameter.value }
         }
-      } else if report.epoch - state.bestEpoch >= patience {
-        run.stop("\(monitor.name) was best in epoch \(state.bestEpoch)")
+      } else {
+        stopIfDue(run, report.epoch)
       }
     case .finished:
       for (path, parameter) in run.model.namedParameters { if let value = best[path] { parameter.value = value } }
     default: break
     }
+  }
+
+  private func stopIfDue(_ run: TrainingRun, _ epoch: Int) {
+    if epoch - state.bestEpoch >= patience { run.stop("\(monitor.name) was best in epoch \(state.bestEpoch)") }
   }
 
   public func savedState() throws -> CallbackState? { try CallbackState(state, tensors: best) }
@@ -81,9 +89,10 @@ public final class BestModel: Callback {
   }
 
   public func on(_ event: TrainingEvent, in run: TrainingRun) throws {
+    if case .started = event, run.totalSteps == 0 { best = nil }
     guard case .epochFinished(let report) = event else { return }
     let value = try monitor.value(in: report)
-    guard best.map({ monitor.isBetter(value, than: $0) }) ?? !value.isNaN else { return }
+    guard best.map({ monitor.isBetter(value, than: $0) }) ?? value.isFinite else { return }
     do {
       try run.model.save(path, metadata: metadata)
       best = value

@@ -3,17 +3,21 @@ import CajalOptimizers
 /// Reduces the learning rate when a measure no longer gets better: see ``ReduceOnPlateau``.
 public final class Plateau: Callback {
   private let monitor: Monitor
+  private let initial: ReduceOnPlateau
   private var plateau: ReduceOnPlateau
 
   /// - Parameter plateau: how; the monitor says whether the measure should rise.
   public init(_ monitor: Monitor = "val_loss", _ plateau: ReduceOnPlateau = ReduceOnPlateau()) {
     self.monitor = monitor
-    self.plateau = plateau.towards(monitor.shouldRise ? .maximum : .minimum)
+    initial = plateau.towards(monitor.shouldRise ? .maximum : .minimum)
+    self.plateau = initial
   }
 
   public func on(_ event: TrainingEvent, in run: TrainingRun) throws {
     switch event {
-    case .started: run.learningRateFactor = plateau.factor
+    case .started:
+      if run.totalSteps == 0 { plateau = initial }
+      run.learningRateFactor = plateau.factor
     case .epochFinished(let report): run.learningRateFactor = plateau.update(try monitor.value(in: report))
     default: break
     }

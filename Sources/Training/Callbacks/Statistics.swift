@@ -15,7 +15,9 @@ public final class Statistics: Callback {
 
   public func on(_ event: TrainingEvent, in run: TrainingRun) throws {
     switch event {
-    case .started: run.watchesGradients = true
+    case .started:
+      if run.totalSteps == 0 { text = Statistics.header }
+      run.watchesGradients = true
     case .epochFinished(let report):
       for (path, parameter) in run.model.namedParameters { text += try line(report.epoch, path, parameter, run) }
       do {
