@@ -126,6 +126,8 @@ static void NAME(gemm_multiply)(const cj_gemm_panel *panel) {
   }
 }
 
+#include "level_convolution.h"
+
 #undef TILE
 #undef TILE_UNROLLED
 #undef TILES

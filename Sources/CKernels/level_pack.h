@@ -203,6 +203,7 @@ static const cj_gemm_kernels PACK(gemm_kernels) = {
     .reads_in_place = sizeof(SOURCE) * STEP_LENGTH == sizeof(STEP),
     .multiply = NAME(gemm_multiply),
     .multiply_rows = PACK(gemm_multiply_rows),
+    .multiply_window = NAME(gemm_multiply_window),
     .pack_a = PACK(gemm_pack_a),
     .pack_b = PACK(gemm_pack_b),
 };

@@ -105,7 +105,7 @@ static cj_gemm_operand operand(const void *data, bool along_k, int64_t lines, in
   return (cj_gemm_operand){data, lines, along_k ? stride : 1, along_k ? 1 : stride, batch_bytes};
 }
 
-static const cj_gemm_kernels *kernels(const cj_level *level, cj_dtype dtype) {
+const cj_gemm_kernels *cj_gemm_kernels_of(const cj_level *level, cj_dtype dtype) {
   const bool pairs = dtype == CJ_BFLOAT16 && level->gemm_pairs && cj_has_bfloat16_dots();
   return pairs ? level->gemm_pairs : level->gemm[dtype];
 }
@@ -136,7 +136,7 @@ void cj_matmul(const cj_product *product, const void *a, const void *b, void *c,
                  .b = operand(b, shape.b_transposed, shape.n, shape.ldb, shape.b_batch * bytes),
                  .c = c,
                  .level = level,
-                 .kernels = kernels(level, shape.dtype),
+                 .kernels = cj_gemm_kernels_of(level, shape.dtype),
                  .done = done,
                  .context = context};
   if (job.n == 1 && job.m > 1) {  // a column of C is a row of its transpose: b^T A^T

@@ -44,6 +44,21 @@ typedef struct {
 } cj_gemm_rows;
 enum { CJ_GEMM_OVERHANG = 256 };
 
+// c (+)= a . b where rows lie anywhere, and k is several runs of neighbours.
+typedef struct {
+  int64_t offset, steps;  // in bytes, of each row
+} cj_gemm_run;
+typedef struct {
+  int64_t rows, columns;
+  const char *const *a;
+  const cj_gemm_run *runs;
+  int64_t run_count;
+  const char *b;  // a packed panel
+  char *const *c;
+  int64_t c_offset;  // in bytes, of each row
+  bool accumulate;
+} cj_gemm_window;
+
 typedef struct cj_gemm_kernels {
   int64_t width;        // columns of a panel of B
   int64_t step;         // elements of k in a step
@@ -51,6 +66,7 @@ typedef struct cj_gemm_kernels {
   bool reads_in_place;  // steps are what lies in memory, for A at least where k is a multiple of `step`
   void (*multiply)(const cj_gemm_panel *panel);
   void (*multiply_rows)(const cj_gemm_rows *rows);
+  void (*multiply_window)(const cj_gemm_window *window);
   // Lines of A `line_bytes` apart, their steps neighbours.
   void (*pack_a)(const cj_gemm_lines *lines, char *packed, int64_t line_bytes);
   // A panel of B: at most `width` lines.
@@ -88,6 +104,9 @@ struct cj_gemm {
   void *context;
 };
 
+// NULL: integers.
+struct cj_level;
+const cj_gemm_kernels *cj_gemm_kernels_of(const struct cj_level *level, cj_dtype dtype);
 void cj_gemm_multiply_block(const cj_gemm *job, int64_t row, int64_t rows, int64_t column, int64_t columns);
 void cj_gemm_multiply_rows(const cj_gemm *job, int64_t row, int64_t rows, int64_t column, int64_t columns);
 void cj_gemm_multiply_integers(const cj_gemm *job, int64_t row, int64_t rows, int64_t column, int64_t columns);

@@ -88,6 +88,7 @@ int main(int argc, char **argv) {
     check_rows();
     check_reductions();
     check_products();
+    check_convolutions();
     printf("%s: %s\n", cj_simd_name(level), failures ? "FAILED" : "passed");
   }
   check_functions(50021, NULL);

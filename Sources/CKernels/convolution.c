@@ -1,0 +1,289 @@
+// Convolutions and their input gradients as products without their left matrix: rows are results, columns filters,
+// and what a row would hold, the window's values, is read from the source where it lies, or from a copy of the few
+// lines of it that a task needs, with zeros around them. How results are cut depends on the shape alone.
+//
+// An element is the sum of its products by parts of channels, then taps, then channels; no cut changes a bit.
+
+#include "convolution.h"
+
+#include <stdatomic.h>
+
+enum {
+  DEPTH = 256,         // products of a slab: a panel of weights stays in the first-level cache
+  BOX_ROWS = 256,      // results of a task at most
+  BLOCK_COLUMNS = 512,
+  LEAST_TASKS = 16,    // wanted, so that uneven threads finish together
+  LEAST_ROWS = 32,     // for which packing weights pays
+};
+
+static int64_t even_part(int64_t extent, int64_t most, int64_t unit) {
+  const int64_t parts = cj_ceil_div(extent, most);
+  return cj_ceil_div(cj_ceil_div(extent, parts), unit) * unit;
+}
+
+static int64_t common_divisor(int64_t a, int64_t b) { return b == 0 ? a : common_divisor(b, a % b); }
+
+// ---------------------------------------------------------------- phases
+
+// Of x's gradient: result i gets tap t of y's gradient at o where o * stride + t * dilation - before = i. Taps that
+// fit a remainder are `period` apart; the last reads the first o.
+static cj_phase gradient_phase(const cj_convolution_job *job, int axis, int64_t remainder) {
+  const int64_t stride = job->strides[axis], dilation = job->dilations[axis], shift = remainder + job->before[axis];
+  const int64_t divisor = common_divisor(stride, dilation), period = stride / divisor, window = job->window[axis];
+  cj_phase phase = {.count = cj_ceil_div(job->result_extents[axis] - remainder, stride),
+                    .first = remainder,
+                    .result_step = stride,
+                    .source_step = 1,
+                    .tap_step = dilation / divisor,
+                    .weight_step = -period};
+  for (int64_t first = 0; first < cj_min64(period, window); first++) {
+    if ((shift - first * dilation) % stride != 0) continue;
+    phase.taps = (window - 1 - first) / period + 1;
+    phase.weight = first + (phase.taps - 1) * period;
+    phase.start = (shift - phase.weight * dilation) / stride;
+  }
+  return phase;
+}
+
+cj_phase cj_convolution_phase(const cj_convolution_job *job, int axis, int64_t phase) {
+  if (job->is_gradient) return gradient_phase(job, axis, phase);
+  return (cj_phase){.count = job->result_extents[axis],
+                    .result_step = 1,
+                    .start = -job->before[axis],
+                    .source_step = job->strides[axis],
+                    .taps = job->window[axis],
+                    .tap_step = job->dilations[axis],
+                    .weight_step = 1};
+}
+
+// How far the phases of an axis reach, and whether none leaves the source.
+static bool find_reach(cj_convolution_job *job, int axis) {
+  int64_t lowest = INT64_MAX, highest = INT64_MIN;
+  bool is_inside = true;
+  for (int64_t index = 0; index < job->phases[axis]; index++) {
+    const cj_phase phase = cj_convolution_phase(job, axis, index);
+    if (phase.taps == 0 || phase.count == 0) continue;
+    const int64_t end = phase.start + (phase.taps - 1) * phase.tap_step;
+    lowest = cj_min64(lowest, phase.start);
+    highest = cj_max64(highest, end);
+    is_inside &= phase.start >= 0 && end + (phase.count - 1) * phase.source_step < job->source_extents[axis];
+  }
+  job->lowest[axis] = lowest == INT64_MAX ? 0 : lowest;
+  job->reach[axis] = lowest == INT64_MAX ? 0 : highest - lowest + 1;
+  return is_inside;
+}
+
+// ---------------------------------------------------------------- tasks
+
+// Results of a box from `axis` on, of which `row` is the first of those of the axes before: neighbours as far as
+// the box is whole.
+static void report(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int axis, int64_t row,
+                   int64_t column, int64_t columns) {
+  const int64_t extent = axis == 0 ? job->batch : job->result_extents[axis - 1];
+  const int64_t step = axis > 0 && job->is_gradient ? job->strides[axis - 1] : 1, start = first[axis] * step;
+  const int64_t count = cj_min64(extent - start, counts[axis] * step);
+  int64_t inner = 1;
+  bool is_whole = true;
+  for (int next = axis; next < CJ_CONVOLUTION_AXES; next++) {
+    inner *= job->result_extents[next];
+    is_whole &= counts[1 + next] == job->counts[1 + next];
+  }
+  row = row * extent + start;
+  if (is_whole) {
+    job->done(job->context, row * inner, count * inner, column, columns);
+    return;
+  }
+  for (int64_t i = 0; i < count; i++) report(job, first, counts, axis + 1, row + i, column, columns);
+}
+
+static void run_task(void *context, int64_t task) {
+  const cj_convolution_job *job = context;
+  const int64_t column = task % job->column_blocks * job->block_columns;
+  const int64_t columns = cj_min64(job->block_columns, job->columns - column);
+  task /= job->column_blocks;
+  const int64_t group = task % job->groups;
+  task /= job->groups;
+  int64_t first[1 + CJ_CONVOLUTION_AXES], counts[1 + CJ_CONVOLUTION_AXES];
+  for (int axis = CJ_CONVOLUTION_AXES; axis >= 0; axis--) {
+    const int64_t boxes = cj_ceil_div(job->counts[axis], job->box[axis]);
+    first[axis] = task % boxes * job->box[axis];
+    counts[axis] = cj_min64(job->box[axis], job->counts[axis] - first[axis]);
+    task /= boxes;
+  }
+  cj_convolution_box(job, first, counts, group, column, columns);
+  if (job->done) report(job, first, counts, 0, 0, group * job->columns + column, columns);
+}
+
+// ---------------------------------------------------------------- cut
+
+// A box of at most `rows` results a phase; the number of boxes.
+static int64_t choose_box(cj_convolution_job *job, int64_t rows) {
+  int64_t inner = 1, boxes = 1;
+  bool is_cut = false;
+  for (int axis = CJ_CONVOLUTION_AXES; axis >= 0; axis--) {
+    const int64_t most = is_cut ? 1 : cj_max64(1, rows / inner);
+    job->box[axis] = even_part(job->counts[axis], most, 1);
+    is_cut |= job->box[axis] < job->counts[axis];
+    inner *= job->box[axis];
+    boxes *= cj_ceil_div(job->counts[axis], job->box[axis]);
+  }
+  return boxes * job->groups;
+}
+
+static void choose_blocks(cj_convolution_job *job) {
+  const int64_t width = job->kernels->width;
+  int64_t rows = BOX_ROWS, columns = cj_min64(job->columns, BLOCK_COLUMNS);
+  while (choose_box(job, rows) * cj_ceil_div(job->columns, columns) < LEAST_TASKS) {
+    if (rows > LEAST_ROWS) rows /= 2;
+    else if (columns >= 2 * width) columns = cj_ceil_div(columns, 2);
+    else break;
+  }
+  job->block_columns = even_part(job->columns, columns, width);
+  job->column_blocks = cj_ceil_div(job->columns, job->block_columns);
+}
+
+static void choose_slabs(cj_convolution_job *job) {
+  int64_t most = 1;
+  for (int axis = 0; axis < CJ_CONVOLUTION_AXES; axis++) most *= job->window[axis];
+  const int64_t unit = 4 * job->kernels->step;
+  job->part = cj_min64(job->channels, even_part(job->channels, DEPTH, unit));
+  job->slab_taps = even_part(most, cj_max64(1, DEPTH / job->part), 1);
+}
+
+static void run(cj_convolution_job *job) {
+  bool is_inside = true;
+  job->counts[0] = job->batch;
+  for (int axis = 0; axis < CJ_CONVOLUTION_AXES; axis++) {
+    job->phases[axis] = job->is_gradient ? cj_min64(job->strides[axis], job->result_extents[axis]) : 1;
+    job->counts[1 + axis] = cj_convolution_phase(job, axis, 0).count;
+    is_inside &= find_reach(job, axis);
+  }
+  const int64_t step = job->kernels->step;
+  job->copies = !job->kernels->reads_in_place || !is_inside || job->channels % step != 0;
+  job->position_bytes = job->copies ? cj_ceil_div(job->channels, step) * job->kernels->step_bytes
+                                    : job->source_channels * job->bytes;
+  choose_slabs(job);
+  choose_blocks(job);
+  static _Atomic uint64_t calls = 0;
+  job->number = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
+  int64_t tasks = job->groups * job->column_blocks;
+  for (int axis = 0; axis <= CJ_CONVOLUTION_AXES; axis++) tasks *= cj_ceil_div(job->counts[axis], job->box[axis]);
+  cj_parallel(tasks, run_task, job);
+}
+
+// ---------------------------------------------------------------- entry
+
+static cj_convolution_job make_job(const cj_convolution_shape *shape) {
+  const int64_t bytes = cj_dtype_bytes(shape->dtype);
+  const cj_level *level = cj_current_level();
+  cj_convolution_job job = {.dtype = shape->dtype,
+                            .bytes = bytes,
+                            .compute_bytes = bytes == 2 ? 4 : bytes,
+                            .level = level,
+                            .kernels = cj_gemm_kernels_of(level, shape->dtype),
+                            .batch = shape->batch,
+                            .groups = shape->groups};
+  memcpy(job.window, shape->window, sizeof job.window);
+  memcpy(job.strides, shape->strides, sizeof job.strides);
+  memcpy(job.dilations, shape->dilations, sizeof job.dilations);
+  memcpy(job.before, shape->before, sizeof job.before);
+  return job;
+}
+
+static int64_t count_of(const int64_t *extents) { return extents[0] * extents[1] * extents[2]; }
+
+// Whether y's positions are x's, one by one.
+static bool is_product(const cj_convolution_shape *shape) {
+  bool is_unit = shape->groups == 1;
+  for (int axis = 0; axis < CJ_CONVOLUTION_AXES; axis++)
+    is_unit &= shape->window[axis] == 1 && shape->strides[axis] == 1 && shape->before[axis] == 0 &&
+               shape->extents[axis] == shape->results[axis];
+  return is_unit;
+}
+
+static void multiply(const cj_convolution_shape *shape, bool is_gradient, const void *a, const void *w, void *c,
+                     cj_block_done done, void *context) {
+  const int64_t k = is_gradient ? shape->filters : shape->channels, n = is_gradient ? shape->channels : shape->filters;
+  const cj_product product = {.dtype = shape->dtype,
+                              .b_transposed = is_gradient,
+                              .batch = 1,
+                              .m = shape->batch * count_of(shape->results),
+                              .n = n,
+                              .k = k,
+                              .lda = k,
+                              .ldb = shape->filters};
+  cj_matmul(&product, a, w, c, done, context);
+}
+
+// Nothing to add up.
+static void clear(cj_dtype dtype, int64_t rows, int64_t columns, void *result, cj_block_done done, void *context) {
+  cj_fill((int32_t)cj_dtype_bytes(dtype), rows * columns, 0, result);
+  if (done) done(context, 0, rows, 0, columns);
+}
+
+int64_t cj_convolution_workspace(const cj_convolution_shape *shape) {
+  (void)shape;
+  return 0;
+}
+
+void cj_convolution(const cj_convolution_shape *shape, const void *x, const void *w, void *y, void *workspace,
+                    cj_block_done done, void *context) {
+  (void)workspace;
+  const int64_t rows = shape->batch * count_of(shape->results);
+  if (rows * shape->filters == 0) return;
+  if (shape->channels * count_of(shape->window) == 0) {
+    clear(shape->dtype, rows, shape->filters, y, done, context);
+    return;
+  }
+  if (is_product(shape)) {
+    multiply(shape, false, x, w, y, done, context);
+    return;
+  }
+  cj_convolution_job job = make_job(shape);
+  job.channels = shape->channels / shape->groups;
+  job.columns = shape->filters / shape->groups;
+  job.source = x;
+  job.weights = w;
+  job.result = y;
+  job.source_channels = shape->channels;
+  job.result_channels = shape->filters;
+  memcpy(job.source_extents, shape->extents, sizeof job.source_extents);
+  memcpy(job.result_extents, shape->results, sizeof job.result_extents);
+  job.done = done;
+  job.context = context;
+  run(&job);
+}
+
+int64_t cj_convolution_input_gradient_workspace(const cj_convolution_shape *shape) {
+  (void)shape;
+  return 0;
+}
+
+void cj_convolution_input_gradient(const cj_convolution_shape *shape, const void *dy, const void *w, void *dx,
+                                   void *workspace, cj_block_done done, void *context) {
+  (void)workspace;
+  const int64_t rows = shape->batch * count_of(shape->extents);
+  if (rows * shape->channels == 0) return;
+  if (shape->filters * count_of(shape->window) * count_of(shape->results) == 0) {
+    clear(shape->dtype, rows, shape->channels, dx, done, context);
+    return;
+  }
+  if (is_product(shape)) {
+    multiply(shape, true, dy, w, dx, done, context);
+    return;
+  }
+  cj_convolution_job job = make_job(shape);
+  job.is_gradient = true;
+  job.channels = shape->filters / shape->groups;
+  job.columns = shape->channels / shape->groups;
+  job.source = dy;
+  job.weights = w;
+  job.result = dx;
+  job.source_channels = shape->filters;
+  job.result_channels = shape->channels;
+  memcpy(job.source_extents, shape->results, sizeof job.source_extents);
+  memcpy(job.result_extents, shape->extents, sizeof job.result_extents);
+  job.done = done;
+  job.context = context;
+  run(&job);
+}

@@ -1,0 +1,50 @@
+// Convolutions and their input gradients: what the two have in common, and what they ask of a SIMD level.
+
+#ifndef CAJAL_PRIVATE_CONVOLUTION_H
+#define CAJAL_PRIVATE_CONVOLUTION_H
+
+#include "include/cajal_convolution.h"
+#include "internal.h"
+
+// Along an axis, result first + q * result_step is the sum over u of the source's value at start + q * source_step
+// + u * tap_step times the weight of tap weight + u * weight_step, for q in 0..<count and u in 0..<taps.
+// A convolution is one such phase. The gradient of a strided one is several: of the results with one remainder.
+typedef struct {
+  int64_t count, first, result_step;
+  int64_t start, source_step;
+  int64_t taps, tap_step;
+  int64_t weight, weight_step;
+} cj_phase;
+
+typedef struct cj_convolution_job {
+  cj_dtype dtype;
+  int64_t bytes, compute_bytes;  // of an element in memory and of a sum
+  const cj_level *level;
+  const cj_gemm_kernels *kernels;
+  uint64_t number;  // of the call
+  bool is_gradient;
+  int64_t batch, groups, channels, columns;  // the latter of a group: what is summed over, what results
+  const char *source, *weights;
+  char *result;
+  int64_t source_channels, result_channels;  // of all groups
+  int64_t source_extents[CJ_CONVOLUTION_AXES], result_extents[CJ_CONVOLUTION_AXES];
+  int64_t window[CJ_CONVOLUTION_AXES], strides[CJ_CONVOLUTION_AXES], dilations[CJ_CONVOLUTION_AXES];
+  int64_t before[CJ_CONVOLUTION_AXES];
+  int64_t phases[CJ_CONVOLUTION_AXES];
+  int64_t lowest[CJ_CONVOLUTION_AXES], reach[CJ_CONVOLUTION_AXES];  // of the source around q * source_step, all phases
+  bool copies;            // the source, with zeros around it, instead of reading it in place
+  int64_t position_bytes;  // of a source position
+  int64_t part, slab_taps;  // channels and taps of a slab of weights
+  // A task has a box of results by a block of columns. Axis 0 is the batch.
+  int64_t counts[1 + CJ_CONVOLUTION_AXES], box[1 + CJ_CONVOLUTION_AXES];  // of q
+  int64_t block_columns, column_blocks;
+  cj_block_done done;
+  void *context;
+} cj_convolution_job;
+
+cj_phase cj_convolution_phase(const cj_convolution_job *job, int axis, int64_t phase);
+// One task: a box of results, all their phases, some columns of one group.
+void cj_convolution_box(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int64_t group,
+                        int64_t column, int64_t columns);
+
+#endif

@@ -1,0 +1,294 @@
+// A task of a convolution: a box of results and a block of columns. See convolution.c.
+
+#include "convolution.h"
+
+enum { AXES = CJ_CONVOLUTION_AXES, MOST_RUNS = 256 };
+
+// Where the source around a box lies: strides in bytes, of images and of positions along each axis.
+typedef struct {
+  const char *data;
+  int64_t image, strides[AXES];
+} box_source;
+
+typedef struct {
+  const cj_convolution_job *job;
+  const int64_t *first, *counts;  // of the box
+  int64_t group, column, columns;
+  box_source source;
+  const char **a;  // rows of the phase
+  char **c;
+  char *panel, *sums;  // the latter of 16-bit floats
+  int64_t sums_line;
+} box_work;
+
+// ---------------------------------------------------------------- the source around a box
+
+static int64_t source_step(const cj_convolution_job *job, int axis) {
+  return job->is_gradient ? 1 : job->strides[axis];
+}
+
+static int64_t box_extent(const cj_convolution_job *job, int axis, int64_t count) {
+  return job->reach[axis] == 0 ? 0 : (count - 1) * source_step(job, axis) + job->reach[axis];
+}
+
+// One line with zeros on both sides, `at` the position of its first element. NULL: all are zeros.
+static void copy_line(const cj_convolution_job *job, const char *line, int64_t at, int64_t extent, char *to) {
+  const int64_t position = job->position_bytes, step = job->kernels->step;
+  const int64_t first = cj_min64(extent, cj_max64(0, -at));
+  const int64_t end = cj_max64(first, cj_min64(extent, job->source_extents[AXES - 1] - at));
+  if (!line || first == end) {
+    memset(to, 0, (size_t)(extent * position));
+    return;
+  }
+  memset(to, 0, (size_t)(first * position));
+  const bool is_whole = job->channels == job->source_channels && job->channels % step == 0;
+  const cj_gemm_lines lines = {.data = line + (at + first) * job->source_channels * job->bytes,
+                               .lines = is_whole ? 1 : end - first,
+                               .depth = is_whole ? (end - first) * job->channels : job->channels,
+                               .line_stride = job->source_channels,
+                               .depth_stride = 1};
+  job->kernels->pack_a(&lines, to + first * position, position);
+  memset(to + end * position, 0, (size_t)((extent - end) * position));
+}
+
+static const char *source_line(const cj_convolution_job *job, int64_t image, int64_t plane, int64_t line,
+                               int64_t group) {
+  const int64_t *extents = job->source_extents;
+  if (plane < 0 || plane >= extents[0] || line < 0 || line >= extents[1]) return NULL;
+  const int64_t at = ((image * extents[0] + plane) * extents[1] + line) * extents[2];
+  return job->source + (at * job->source_channels + group * job->channels) * job->bytes;
+}
+
+// What the thread copied last: a task's neighbours have other columns of the same box.
+static _Thread_local struct {
+  uint64_t number;
+  int64_t first[1 + AXES], group;
+} kept;
+
+static bool is_kept(const box_work *work) {
+  return kept.number == work->job->number && kept.group == work->group &&
+         memcmp(kept.first, work->first, sizeof kept.first) == 0;
+}
+
+static void copy_box(const box_work *work, const int64_t *at, const int64_t *extents, char *to) {
+  const cj_convolution_job *job = work->job;
+  for (int64_t image = 0; image < work->counts[0]; image++)
+    for (int64_t plane = 0; plane < extents[0]; plane++)
+      for (int64_t line = 0; line < extents[1]; line++, to += extents[2] * job->position_bytes)
+        copy_line(job, source_line(job, work->first[0] + image, at[0] + plane, at[1] + line, work->group), at[2],
+                  extents[2], to);
+  kept.number = job->number;
+  kept.group = work->group;
+  memcpy(kept.first, work->first, sizeof kept.first);
+}
+
+static void find_source(box_work *work) {
+  const cj_convolution_job *job = work->job;
+  int64_t at[AXES], extents[AXES], most = job->box[0] * job->position_bytes;
+  for (int axis = 0; axis < AXES; axis++) {
+    at[axis] = work->first[1 + axis] * source_step(job, axis) + job->lowest[axis];
+    extents[axis] = job->copies ? box_extent(job, axis, work->counts[1 + axis]) : job->source_extents[axis];
+    most *= box_extent(job, axis, job->box[1 + axis]);
+  }
+  box_source *source = &work->source;
+  source->strides[2] = job->position_bytes;
+  source->strides[1] = extents[2] * source->strides[2];
+  source->strides[0] = extents[1] * source->strides[1];
+  source->image = extents[0] * source->strides[0];
+  if (job->copies) {
+    char *copy = cj_scratch(CJ_SCRATCH_LINES, most);
+    if (!is_kept(work)) copy_box(work, at, extents, copy);
+    source->data = copy;
+  } else {
+    source->data = job->source + work->first[0] * source->image + at[0] * source->strides[0] +
+                   at[1] * source->strides[1] + at[2] * source->strides[2] + work->group * job->channels * job->bytes;
+  }
+}
+
+// ---------------------------------------------------------------- rows
+
+// Where the rows of a phase lie; how many they are.
+static int64_t find_rows(box_work *work, const cj_phase *phases) {
+  const cj_convolution_job *job = work->job;
+  const box_source *source = &work->source;
+  const int64_t *extents = job->result_extents, bytes = job->result_channels * job->bytes;
+  const int64_t columns = (work->group * job->columns + work->column) * job->bytes;
+  int64_t counts[AXES], start = 0, rows = 0;
+  for (int axis = 0; axis < AXES; axis++) {
+    counts[axis] = cj_min64(work->counts[1 + axis], phases[axis].count - work->first[1 + axis]);
+    start += (phases[axis].start - job->lowest[axis]) * source->strides[axis];
+  }
+#define RESULT(axis, q) (phases[axis].first + (work->first[1 + (axis)] + (q)) * phases[axis].result_step)
+#define SOURCE(axis, q) ((q) * phases[axis].source_step * source->strides[axis])
+  for (int64_t image = 0; image < work->counts[0]; image++)
+    for (int64_t plane = 0; plane < counts[0]; plane++)
+      for (int64_t line = 0; line < counts[1]; line++) {
+        const char *a = source->data + image * source->image + start + SOURCE(0, plane) + SOURCE(1, line);
+        const int64_t planes = (work->first[0] + image) * extents[0] + RESULT(0, plane);
+        const int64_t positions = (planes * extents[1] + RESULT(1, line)) * extents[2];
+        for (int64_t position = 0; position < counts[2]; position++, rows++) {
+          work->a[rows] = a + SOURCE(2, position);
+          work->c[rows] = job->result + (positions + RESULT(2, position)) * bytes + columns;
+        }
+      }
+#undef RESULT
+#undef SOURCE
+  return rows;
+}
+
+// ---------------------------------------------------------------- slabs
+
+// Some taps of a phase, and some of the channels of each.
+typedef struct {
+  int64_t tap, taps, channel, channels;
+} slab;
+
+// Tap `index` of a phase, the last axis fastest: where the source has it, and its number among the window's.
+static int64_t find_tap(const box_work *work, const cj_phase *phases, int64_t index, int64_t *number) {
+  int64_t offset = 0, scale = 1;
+  *number = 0;
+  for (int axis = AXES - 1; axis >= 0; axis--) {
+    const int64_t u = index % phases[axis].taps;
+    index /= phases[axis].taps;
+    offset += u * phases[axis].tap_step * work->source.strides[axis];
+    *number += (phases[axis].weight + u * phases[axis].weight_step) * scale;
+    scale *= work->job->window[axis];
+  }
+  return offset;
+}
+
+// Weights of one tap, or of several that follow each other.
+static cj_gemm_lines weight_lines(const box_work *work, int64_t number, const slab *slab, int64_t depth, int64_t j) {
+  const cj_convolution_job *job = work->job;
+  const int64_t columns = cj_min64(work->columns - j, job->kernels->width), column = work->column + j;
+  const int64_t taps = job->window[0] * job->window[1] * job->window[2];
+  if (job->is_gradient) {
+    const int64_t filter = work->group * job->channels + slab->channel;
+    const int64_t at = (number * job->columns + column) * job->source_channels + filter;
+    return (cj_gemm_lines){.data = job->weights + at * job->bytes,
+                           .lines = columns,
+                           .depth = depth,
+                           .line_stride = job->source_channels,
+                           .depth_stride = 1,
+                           .readable = taps * job->columns * job->source_channels - at};
+  }
+  const int64_t filter = work->group * job->columns + column;
+  const int64_t at = (number * job->channels + slab->channel) * job->result_channels + filter;
+  return (cj_gemm_lines){.data = job->weights + at * job->bytes,
+                         .lines = columns,
+                         .depth = depth,
+                         .line_stride = 1,
+                         .depth_stride = job->result_channels,
+                         .readable = taps * job->channels * job->result_channels - at};
+}
+
+static void pack_panel(const box_work *work, const cj_phase *phases, const slab *slab, int64_t j) {
+  const cj_convolution_job *job = work->job;
+  const int64_t step = job->kernels->step, bytes = job->kernels->width * job->kernels->step_bytes;
+  const bool follows = !job->is_gradient && slab->channels == job->channels && job->channels % step == 0;
+  const int64_t taps = follows ? slab->taps : 1, depth = taps * slab->channels;
+  for (int64_t tap = 0; tap < slab->taps; tap += taps) {
+    int64_t number;
+    find_tap(work, phases, slab->tap + tap, &number);
+    const cj_gemm_lines lines = weight_lines(work, number, slab, depth, j);
+    job->kernels->pack_b(&lines, work->panel + tap * cj_ceil_div(slab->channels, step) * bytes);
+  }
+}
+
+// What the slab takes of a row: neighbouring taps whose channels are neighbours too are one run.
+static int64_t find_runs(const box_work *work, const cj_phase *phases, const slab *slab, cj_gemm_run *runs) {
+  const cj_gemm_kernels *kernels = work->job->kernels;
+  const int64_t channel = slab->channel / kernels->step * kernels->step_bytes;
+  const int64_t steps = cj_ceil_div(slab->channels, kernels->step);
+  int64_t count = 0, end = -1;
+  for (int64_t tap = 0; tap < slab->taps; tap++) {
+    int64_t number;
+    const int64_t offset = find_tap(work, phases, slab->tap + tap, &number) + channel;
+    if (offset == end) runs[count - 1].steps += steps;
+    else runs[count++] = (cj_gemm_run){offset, steps};
+    end = offset + steps * kernels->step_bytes;
+  }
+  return count;
+}
+
+static void run_slab(const box_work *work, const cj_phase *phases, int64_t rows, const slab *slab, int64_t j) {
+  cj_gemm_run runs[MOST_RUNS];
+  const cj_gemm_window window = {.rows = rows,
+                                 .columns = cj_min64(work->columns - j, work->job->kernels->width),
+                                 .a = work->a,
+                                 .runs = runs,
+                                 .run_count = find_runs(work, phases, slab, runs),
+                                 .b = work->panel,
+                                 .c = work->c,
+                                 .c_offset = j * work->job->compute_bytes,
+                                 .accumulate = slab->tap + slab->channel > 0};
+  pack_panel(work, phases, slab, j);
+  work->job->kernels->multiply_window(&window);
+}
+
+// ---------------------------------------------------------------- phases
+
+static void multiply_phase(const box_work *work, const cj_phase *phases, int64_t taps, int64_t rows) {
+  const cj_convolution_job *job = work->job;
+  for (int64_t channel = 0; channel < job->channels; channel += job->part)
+    for (int64_t j = 0; j < work->columns; j += job->kernels->width)
+      for (int64_t tap = 0; tap < taps; tap += job->slab_taps) {
+        const slab slab = {tap, cj_min64(job->slab_taps, taps - tap), channel,
+                           cj_min64(job->part, job->channels - channel)};
+        run_slab(work, phases, rows, &slab, j);
+      }
+}
+
+static void run_phase(box_work *work, const cj_phase *phases) {
+  const cj_convolution_job *job = work->job;
+  const int64_t rows = find_rows(work, phases), taps = phases[0].taps * phases[1].taps * phases[2].taps;
+  if (taps == 0) {
+    for (int64_t row = 0; row < rows; row++) memset(work->c[row], 0, (size_t)(work->columns * job->bytes));
+    return;
+  }
+  if (job->bytes == job->compute_bytes) {
+    multiply_phase(work, phases, taps, rows);
+    return;
+  }
+  char **results = work->c + rows;
+  for (int64_t row = 0; row < rows; row++) {
+    results[row] = work->c[row];
+    work->c[row] = work->sums + row * work->sums_line;
+  }
+  multiply_phase(work, phases, taps, rows);
+  for (int64_t row = 0; row < rows; row++) job->level->store[job->dtype](work->columns, results[row], work->c[row]);
+}
+
+void cj_convolution_box(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int64_t group,
+                        int64_t column, int64_t columns) {
+  const cj_gemm_kernels *kernels = job->kernels;
+  const int64_t rows = job->box[0] * job->box[1] * job->box[2] * job->box[3];
+  const int64_t panel_bytes = job->slab_taps * cj_ceil_div(job->part, kernels->step) * kernels->width *
+                              kernels->step_bytes;
+  const int64_t sums_line = job->bytes == job->compute_bytes ? 0 : cj_gemm_in_lines(columns * job->compute_bytes);
+  const int64_t list = cj_gemm_in_lines(2 * rows * (int64_t)sizeof(char *));
+  char *scratch = cj_scratch(CJ_SCRATCH_PRODUCT, panel_bytes + 2 * list + rows * sums_line);
+  box_work work = {.job = job,
+                   .first = first,
+                   .counts = counts,
+                   .group = group,
+                   .column = column,
+                   .columns = columns,
+                   .a = (const char **)(scratch + panel_bytes),
+                   .c = (char **)(scratch + panel_bytes + list),
+                   .panel = scratch,
+                   .sums = scratch + panel_bytes + 2 * list,
+                   .sums_line = sums_line};
+  find_source(&work);
+  cj_phase phases[AXES];
+  for (int64_t index = 0; index < job->phases[0] * job->phases[1] * job->phases[2]; index++) {
+    int64_t rest = index;
+    bool is_empty = false;
+    for (int axis = AXES - 1; axis >= 0; axis--) {
+      phases[axis] = cj_convolution_phase(job, axis, rest % job->phases[axis]);
+      rest /= job->phases[axis];
+      is_empty |= phases[axis].count <= first[1 + axis];
+    }
+    if (!is_empty) run_phase(&work, phases);
+  }
+}

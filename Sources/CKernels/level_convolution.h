@@ -1,0 +1,65 @@
+// The tiles of convolutions, included by level_matmul.h: those of products, but that each row of A and of C
+// lies somewhere else, and that k is made of runs.
+
+// `height` rows of a window from `row` on.
+INLINE void NAME(gemm_window_tile)(int64_t height, const cj_gemm_window *window, int64_t row) {
+  const char *a[HEIGHT], *b = window->b;
+  VEC sums[HEIGHT][VECTORS];
+#pragma clang loop unroll(full)
+  for (int64_t i = 0; i < height; i++) {
+    a[i] = window->a[row + i];
+    __builtin_prefetch(window->c[row + i] + window->c_offset, 1);
+#pragma clang loop unroll(full)
+    for (int j = 0; j < VECTORS; j++) sums[i][j] = (VEC)(LANE)0;
+  }
+  const cj_gemm_run *const end = window->runs + window->run_count;
+  for (const cj_gemm_run *run = window->runs; run < end; run++) {
+    int64_t at = run->offset;
+#pragma clang loop unroll_count(TILE_UNROLLED)
+    for (int64_t p = run->steps; p > 0; p--) {
+      STEP_VEC right[VECTORS];
+#pragma clang loop unroll(full)
+      for (int j = 0; j < VECTORS; j++) right[j] = LOAD(STEP_VEC, b + j * sizeof(STEP_VEC));
+#pragma clang loop unroll(full)
+      for (int64_t i = 0; i < height; i++) {
+        const STEP_VEC left = (STEP_VEC)LOAD(STEP, a[i] + at);
+#pragma clang loop unroll(full)
+        for (int j = 0; j < VECTORS; j++) sums[i][j] = MULTIPLY_ADD(left, right[j], sums[i][j]);
+      }
+      at += sizeof(STEP);
+      b += VECTORS * sizeof(STEP_VEC);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int64_t i = 0; i < height; i++) {
+    char *c = window->c[row + i] + window->c_offset;
+    if (window->columns == WIDTH) {
+      NAME(gemm_store)(1, sums + i, c, 0, window->accumulate);
+    } else {
+      LANE edge[WIDTH];
+      NAME(gemm_store)(1, sums + i, (char *)edge, 0, false);
+      NAME(gemm_store_edge)(1, window->columns, edge, c, 0, window->accumulate);
+    }
+  }
+}
+
+#define WINDOW_TILE(height)                                                            \
+  static void NAME(gemm_window_##height)(const cj_gemm_window *window, int64_t row) {  \
+    NAME(gemm_window_tile)(height, window, row);                                       \
+  }
+TILES(WINDOW_TILE)
+
+static void NAME(gemm_multiply_window)(const cj_gemm_window *window) {
+#define WINDOWS(height) NAME(gemm_window_##height),
+  static void (*const tiles[HEIGHT])(const cj_gemm_window *window, int64_t row) = {TILES(WINDOWS)};
+  const int64_t count = cj_ceil_div(window->rows, HEIGHT), height = window->rows / count;
+  int64_t row = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t rows = height + (i < window->rows % count);
+    tiles[rows - 1](window, row);
+    row += rows;
+  }
+}
+
+#undef WINDOW_TILE
+#undef WINDOWS
