@@ -76,8 +76,9 @@ extension Dataset {
         return made
       }
     }
+    let sizes = count.map { Partition.sizes($0, fractions) }
     return fractions.indices.map { part in
-      selecting("split", count: nil, measured: { try parts($0)[part].count }) { available, _ in
+      selecting("split", count: sizes?[part], measured: { try parts($0)[part].count }) { available, _ in
         let chosen = try parts(available)[part]
         return { chosen[$0] }
       }

@@ -29,7 +29,8 @@ public enum Partition {
       throw unusable(
         "split", "\(fractions) are no fractions of a whole", "Give numbers of at least 0, at most 1 in sum")
     }
-    var parts = [[Int]](repeating: [], count: fractions.count)
+    // The last one is what is left out.
+    var parts = [[Int]](repeating: [], count: fractions.count + 1)
     // How far each part is behind its share.
     var owed = [Double](repeating: 0, count: fractions.count)
     for stratum in try shuffledStrata(count, strata, seed) {
@@ -41,8 +42,31 @@ public enum Partition {
         parts[part] += stratum[taken..<taken + size]
         taken += size
       }
+      parts[fractions.count] += stratum[taken...]
     }
-    return parts.map { $0.sorted() }
+    settle(&parts, sizes(count, fractions))
+    return parts.dropLast().map { $0.sorted() }
+  }
+
+  /// How many indices each part has, whatever the strata, and how many are left out.
+  static func sizes(_ count: Int, _ fractions: [Double]) -> [Int] {
+    var left = count
+    let sizes = fractions.map { fraction in
+      let share = (fraction * Double(count) + 1e-9).rounded()
+      let size = share > 0 ? Int(Swift.min(share, Double(left))) : 0
+      left -= size
+      return size
+    }
+    return sizes + [left]
+  }
+
+  /// Moves what small strata brought into the wrong part: sizes depend on the fractions alone.
+  private static func settle(_ parts: inout [[Int]], _ sizes: [Int]) {
+    for part in parts.indices {
+      while parts[part].count > sizes[part], let other = parts.indices.first(where: { parts[$0].count < sizes[$0] }) {
+        parts[other].append(parts[part].removeLast())
+      }
+    }
   }
 
   /// `folds` parts of sizes that differ by at most one, the indices ascending: each is once what is tested with, the

@@ -114,7 +114,7 @@ private struct ColumnFit {
       }
       return nil
     }
-    let (codes, texts) = table.codes(column)
+    let (codes, texts) = table.coded(column)
     let distinct = Set(codes)
     if distinct == [-1] { return "all values are missing" }
     if distinct.count == 1, let code = distinct.first { return "all values are \"\(texts[code])\"" }
@@ -163,8 +163,7 @@ private struct ColumnFit {
     case .unscaled: return scaling
     case .minMax:
       scaling.offset = sorted[0]
-      let range = sorted[sorted.count - 1] - sorted[0]
-      scaling.factor = range > 0 && range.isFinite ? 1 / range : 1
+      scaling.factor = Preprocessing.Scaling.factor(half: sorted[sorted.count - 1] / 2 - sorted[0] / 2)
       return scaling
     case .automatic, .standardized, .robust: break
     }
@@ -173,14 +172,13 @@ private struct ColumnFit {
       let positive = sorted.filter { $0 > 0 }
       scaling.spread = Swift.max(least, positive[positive.count / 20])
     } else if isRobust {
-      let deviations = sorted.map { abs($0 - median) }.filter { $0 > 0 }.sorted()
+      let deviations = sorted.map { min(abs($0 - median), .greatestFiniteMagnitude) }.filter { $0 > 0 }.sorted()
       scaling.center = median
       scaling.spread = deviations.isEmpty ? 0 : deviations[deviations.count / 2]
     }
     let curved = numbers.map { scaling($0) }
-    let deviation = curved.deviation
     scaling.offset = curved.mean
-    scaling.factor = deviation > 0 ? 1 / deviation : 1
+    scaling.factor = Preprocessing.Scaling.factor(half: curved.deviation / 2)
     // Pixels that are hardly ever lit would come out as hundreds of deviations.
     scaling.limit = 8
     return scaling
@@ -190,14 +188,15 @@ private struct ColumnFit {
   private var hasFarOutliers: Bool {
     let (mean, deviation) = (numbers.mean, numbers.deviation)
     guard deviation > 0 else { return false }
-    let skewness = numbers.reduce(0) { $0 + pow(($1 - mean) / deviation, 3) } / Double(numbers.count)
+    let skewness =
+      numbers.reduce(0) { $0 + pow(($1 / 2 - mean / 2) / deviation * 2, 3) } / Double(numbers.count)
     return abs(skewness) > 1.5
   }
 
   // MARK: Text
 
   private var textEncoding: Preprocessing.Encoding {
-    let (codes, texts) = table.codes(column)
+    let (codes, texts) = table.coded(column)
     var counts = [Int](repeating: 0, count: texts.count)
     for code in codes where code >= 0 { counts[code] += 1 }
     var present = texts.indices.filter { counts[$0] > 0 }
@@ -239,16 +238,29 @@ enum Words {
 }
 
 extension [Double] {
+  /// The power of two that the greatest is at least once and less than twice: numbers of up to 1.8e308 over it have
+  /// sums and squares.
+  private var unit: Double {
+    let greatest = reduce(0) { Swift.max($0, abs($1)) }
+    return greatest > 0 ? greatest.binade : 1
+  }
+
   var mean: Double {
     // From the first number on, so that large ones that are all alike do not round.
     guard let first else { return 0 }
-    return first + reduce(0) { $0 + ($1 - first) } / Double(count)
+    let unit = unit
+    return (first / unit + reduce(0) { $0 + ($1 / unit - first / unit) } / Double(count)) * unit
   }
 
   /// Of the whole population.
   var deviation: Double {
-    let mean = mean
-    return (reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(Swift.max(1, count))).squareRoot()
+    let (unit, mean) = (unit, mean)
+    let squares = reduce(0) { sum, number in
+      let difference = number / unit - mean / unit
+      return sum + difference * difference
+    }
+    // Rounding must not make infinity of the greatest number.
+    return Swift.min((squares / Double(Swift.max(1, count))).squareRoot() * unit, .greatestFiniteMagnitude)
   }
 
   /// Of sorted numbers, the one that comes most often; the first of these.

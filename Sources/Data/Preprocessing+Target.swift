@@ -53,7 +53,7 @@ extension Preprocessing.Target {
 
   /// The distinct texts of the column: numbers in their order, truths with the false one first, others by alphabet.
   private static func classes(_ table: Table, _ column: Int, isInferred: Bool) throws -> [String] {
-    let (codes, texts) = table.codes(column)
+    let (codes, texts) = table.coded(column)
     let present = Set(codes).filter { $0 >= 0 }.map { texts[$0] }
     guard present.count >= 2 else { throw constant(table, column) }
     let isName = table.kind(column) == .text && isInferred && present.count > max(20, table.count / 2)
@@ -64,16 +64,9 @@ extension Preprocessing.Target {
           "column \"\(table.names[column])\" has \(present.count) different texts in \(table.count) rows: no classes",
         remedy: "Choose another target")
     }
-    let order = Dictionary(uniqueKeysWithValues: present.map { text in (text, sortKey(table.kind(column), text)) })
-    return present.sorted { (order[$0] ?? 0, $0) < (order[$1] ?? 0, $1) }
-  }
-
-  private static func sortKey(_ kind: Table.Kind, _ text: String) -> Double {
-    switch kind {
-    case .integer, .number: FieldParser.number(text) ?? 0
-    case .boolean: ["true", "yes"].contains(text.lowercased()) ? 1 : 0
-    case .text: 0
-    }
+    guard table.kind(column) != .text else { return present.sorted() }
+    let numbers = Dictionary(uniqueKeysWithValues: present.map { ($0, Table.number($0) ?? 0) })
+    return present.sorted { (numbers[$0] ?? 0, $0) < (numbers[$1] ?? 0, $1) }
   }
 
   private static func constant(_ table: Table, _ column: Int) -> FormatError {
@@ -88,8 +81,11 @@ extension Preprocessing.Target {
   /// The number of a label's class.
   func number(of label: String, numbers: [String: Int]) -> Int? {
     if let number = numbers[label] { return number }
-    // Another way to write a number: 1.0 for 1.
-    if let value = FieldParser.number(label) { return classes?.firstIndex { FieldParser.number($0) == value } }
+    // Another way to write a number or a truth: 1.0 for 1, yes for True.
+    let meaning = Table.Meaning(label)
+    if case .number = meaning, let number = classes?.firstIndex(where: { Table.Meaning($0) == meaning }) {
+      return number
+    }
     // The test part of the adult income data ends its labels with a point.
     return label.hasSuffix(".") ? numbers[String(label.dropLast())] : nil
   }

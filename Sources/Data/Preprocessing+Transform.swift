@@ -1,6 +1,7 @@
 import CajalBase
 import CajalFormats
 import CajalTensor
+import Foundation
 
 extension Preprocessing {
   /// The columns that are seen, as numbers.
@@ -34,7 +35,7 @@ extension Preprocessing {
       guard let number = table.readNumber(row, column) else {
         throw misfit(table, row, column, table.isMissing(row, column) ? "a value is missing" : "it is no number")
       }
-      return Float((number - target.mean) / target.deviation)
+      return Float((number / 2 - target.mean / 2) / target.deviation * 2)
     }
     return Tensor(numbers, shape: [table.count, 1])
   }
@@ -44,8 +45,21 @@ extension Preprocessing {
     LabeledData(inputs: try transform(table), targets: try targets(table), classes: target.classes?.count)
   }
 
-  /// Numbers that a network said, in the table's own measure.
-  public func inverse(_ predictions: Tensor) -> Tensor { predictions * Float(target.deviation) + Float(target.mean) }
+  /// Numbers that a network said, in the table's own measure: float64, which holds whatever a table does.
+  public func inverse(_ predictions: Tensor) -> Tensor {
+    // In halves, as in ``Scaling``.
+    let (deviation, mean): (Double, Double) = (target.deviation / 2, target.mean / 2)
+    return (predictions.cast(to: .float64) * deviation + mean) * 2
+  }
+
+  /// To the seven digits of the target's deviation that float32 has.
+  package func rounded(_ prediction: Double) -> Double {
+    let digits = 6 - log10(target.deviation).rounded(.down)
+    let scale = pow(10, abs(digits))
+    let rounded =
+      digits < 0 ? (prediction / scale).rounded() * scale : (prediction * scale).rounded() / scale
+    return rounded.isFinite ? rounded : prediction
+  }
 
   /// A stream of batches from a file that need not fit into memory.
   ///
@@ -112,7 +126,8 @@ extension Preprocessing {
       try forEachNumber(table, column, scaling) { row, number in
         target.put(scaling(number), row)
         for piece in 1..<edges.count where number > edges[piece - 1] {
-          target.put(min(1, (number - edges[piece - 1]) / (edges[piece] - edges[piece - 1])), row, piece)
+          let (low, high) = (edges[piece - 1] / 2, edges[piece] / 2)
+          target.put(min(1, (number / 2 - low) / (high - low)), row, piece)
         }
       }
     case .oneHot(let categories):
@@ -121,7 +136,7 @@ extension Preprocessing {
       try forEachCategory(table, column, categories) { row, place in target.put(Double(place ?? -1), row) }
     case .words(let vocabulary, let weights, let isNormalized):
       let places = Dictionary(uniqueKeysWithValues: vocabulary.enumerated().map { ($1, $0) })
-      let (codes, texts) = table.codes(column)
+      let (codes, texts) = table.coded(column)
       let vectors = texts.map { text in vector(text, places, weights, isNormalized) }
       for row in 0..<table.count where codes[row] >= 0 {
         for (place, weight) in vectors[codes[row]] { target.put(weight, row, place) }
@@ -156,7 +171,7 @@ extension Preprocessing {
     _ table: Table, _ column: Int, _ categories: [String], _ body: (_ row: Int, _ place: Int?) -> Void
   ) throws {
     let known = Dictionary(uniqueKeysWithValues: categories.enumerated().map { ($1, $0) })
-    let (codes, texts) = table.codes(column)
+    let (codes, texts) = table.coded(column)
     let places = texts.map { known[$0] }
     for row in 0..<table.count {
       let place = codes[row] < 0 ? nil : places[codes[row]]
@@ -169,7 +184,7 @@ extension Preprocessing {
 
   private func labels(_ table: Table, _ column: Int, _ classes: [String]) throws -> [Int32] {
     let numbers = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($1, $0) })
-    let (codes, texts) = table.codes(column)
+    let (codes, texts) = table.coded(column)
     let places = texts.map { target.number(of: $0, numbers: numbers) }
     return try (0..<table.count).map { row in
       guard codes[row] >= 0 else { throw misfit(table, row, column, "a value is missing") }

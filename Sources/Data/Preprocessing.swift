@@ -94,10 +94,18 @@ public struct Preprocessing: Codable, Sendable, Equatable {
     }
 
     func callAsFunction(_ number: Double) -> Double {
-      let curved = spread > 0 ? asinh((number - center) / spread) : number
-      let scaled = (curved - offset) * factor
+      // In halves, which round as the whole does: differences of numbers up to 1.8e308 have no other place.
+      let ratio = spread > 0 ? (number / 2 - center / 2) / spread * 2 : 0
+      let curved = spread > 0 ? asinh(min(max(ratio, -.greatestFiniteMagnitude), .greatestFiniteMagnitude)) : number
+      let scaled = (curved / 2 - offset / 2) * factor * 2
       guard let limit else { return scaled }
       return min(max(scaled, -limit), limit)
+    }
+
+    /// 1 / (2 `half`), or 1 where that is no number.
+    static func factor(half: Double) -> Double {
+      let factor = 0.5 / half
+      return factor.isFinite ? factor : 1
     }
   }
 
@@ -164,7 +172,7 @@ extension Preprocessing {
       case .number(let scaling):
         guard scaling.isSound else { return "a scale of \(feature.column)" }
       case .pieces(let scaling, let edges):
-        let isRising = zip(edges, edges.dropFirst()).allSatisfy { $0 < $1 && ($1 - $0).isFinite }
+        let isRising = edges.allSatisfy(\.isFinite) && zip(edges, edges.dropFirst()).allSatisfy { $0 < $1 }
         guard scaling.isSound, edges.count >= 2, isRising else { return "the pieces of \(feature.column)" }
       case .oneHot(let categories), .ordinal(let categories):
         guard Set(categories).count == categories.count else { return "the categories of \(feature.column)" }

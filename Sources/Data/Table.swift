@@ -120,26 +120,48 @@ public struct Table: Sendable {
   /// As ``number(_:_:)``, also of a column in which another field is text.
   func readNumber(_ row: Int, _ column: Int) -> Double? {
     if kind(column) != .text { return number(row, column) }
-    let text = text(row, column)
-    return FieldParser.number(text) ?? text.withUTF8Bytes(Storage.truth)
+    return Table.number(text(row, column))
   }
 
-  /// The number that a field's text is equal to another's by, and the texts by these numbers; −1 where it is missing.
-  func codes(_ column: Int) -> (codes: [Int], texts: [String]) {
+  /// A number for each row, from 0: the same where fields hold the same; −1 where one is missing. Numbers are the same
+  /// by value (`1` and `1.0`), truths by meaning (`yes` and `True`), texts as they are written.
+  public func codes(_ column: Int) -> [Int] { coded(column).codes }
+
+  /// ``codes(_:)``, and by them how each value was written first.
+  func coded(_ column: Int) -> (codes: [Int], texts: [String]) {
     if case .codes(let codes, let texts) = storage.columns[column].values {
       return (rows.map { Int(codes[$0]) }, texts)
     }
-    var (texts, numbers) = ([String](), [String: Int]())
+    var (texts, known) = ([String](), [Meaning: Int]())
     let codes = (0..<count).map { row -> Int in
-      if isMissing(row, column) { return -1 }
-      let text = text(row, column)
-      if let code = numbers[text] { return code }
-      numbers[text] = texts.count
+      guard let number = number(row, column) else { return -1 }
+      let text = text(row, column).trimmingCharacters(in: .whitespaces)
+      let meaning = Meaning(text, number)
+      if let code = known[meaning] { return code }
+      known[meaning] = texts.count
       texts.append(text)
       return texts.count - 1
     }
     return (codes, texts)
   }
+
+  /// What makes fields the same.
+  enum Meaning: Hashable {
+    case number(Double)
+    case text(String)
+
+    /// - Parameter number: that of the text, if it has one.
+    init(_ text: String, _ number: Double?) {
+      // Doubles do not tell larger integers apart.
+      if let number, abs(number) < 0x1p53 { self = .number(number) } else { self = .text(text) }
+    }
+
+    /// Numbers and truths by what they mean.
+    init(_ text: String) { self.init(text, Table.number(text)) }
+  }
+
+  /// The number of a text, 0 and 1 of a truth.
+  static func number(_ text: String) -> Double? { FieldParser.number(text) ?? text.withUTF8Bytes(Storage.truth) }
 
   /// Where a row stands in its file: `row 3 (line 4)`.
   public func place(_ row: Int) -> String {
@@ -163,14 +185,14 @@ public struct Table: Sendable {
 
   /// Parts that share no row, each with the same share of every value of `stratum`, a column, if there is one.
   public func split(_ fractions: [Double], stratifiedBy stratum: Int? = nil, seed: UInt64) throws -> [Table] {
-    try Partition.split(count, fractions, strata: stratum.map { codes($0).codes }, seed: seed).map(selecting)
+    try Partition.split(count, fractions, strata: stratum.map(codes), seed: seed).map(selecting)
   }
 
   /// `count` pairs of parts: each row is in one part to test with.
   public func folds(
     _ count: Int, stratifiedBy stratum: Int? = nil, seed: UInt64
   ) throws -> [(train: Table, test: Table)] {
-    let folds = try Partition.folds(self.count, count, strata: stratum.map { codes($0).codes }, seed: seed)
+    let folds = try Partition.folds(self.count, count, strata: stratum.map(codes), seed: seed)
     return folds.map { fold in
       let tested = Set(fold)
       return (selecting((0..<self.count).filter { !tested.contains($0) }), selecting(fold))

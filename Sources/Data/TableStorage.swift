@@ -113,7 +113,7 @@ extension Table {
       fileprivate func column(_ column: Int) -> Column {
         bytes.withUnsafeBufferPointer { bytes in
           let fields = stride(from: column, to: ends.count, by: names.count).lazy.map { field in
-            UnsafeBufferPointer(rebasing: bytes[(field == 0 ? 0 : ends[field - 1])..<ends[field]])
+            UnsafeBufferPointer(rebasing: bytes[(field == 0 ? 0 : ends[field - 1])..<ends[field]]).trimmed
           }
           if let numbers = numbers(fields, FieldParser.number) {
             let isWhole = fields.allSatisfy { field in isMissing(field) || isDigits(field) }
@@ -167,6 +167,16 @@ extension Table {
         }
       }
     }
+  }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+  /// Without the spaces around it, which nobody sees.
+  fileprivate var trimmed: Self {
+    func isSpace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+    let start = firstIndex { !isSpace($0) } ?? endIndex
+    let end = lastIndex { !isSpace($0) }.map { $0 + 1 } ?? endIndex
+    return UnsafeBufferPointer(rebasing: self[start..<end])
   }
 }
 

@@ -3,8 +3,8 @@ import CajalTensor
 
 /// A number (or a table) that says how good a model is, from all batches of a data set together.
 ///
-/// A batch adds some tensors to what the others added; they merge by addition or by concatenation, so that parts of a
-/// data set may be measured apart. One of your own:
+/// A batch adds some tensors to what the others added; they merge by addition, by concatenation or by a rule of the
+/// metric's own, so that parts of a data set may be measured apart. One of your own:
 ///
 /// ```swift
 /// let bias = Metric("bias", merging: .sum) { outputs, targets in
@@ -17,6 +17,8 @@ public struct Metric: Sendable {
     case sum
     /// Along the first axis. Everything is kept until the end.
     case concatenation
+    /// By what is known of two parts that of both together, whichever comes first.
+    case rule(@Sendable (_ left: [Tensor], _ right: [Tensor]) -> [Tensor])
   }
 
   /// For tables and histories.
@@ -59,7 +61,7 @@ public struct Metric: Sendable {
 /// ```
 public struct MetricAccumulator: Sendable {
   public let metric: Metric
-  /// What batches added: their sum alone, or the parts to be concatenated.
+  /// What batches added: merged, or the parts to be concatenated.
   private var parts: [[Tensor]] = []
 
   public init(_ metric: Metric) { self.metric = metric }
@@ -79,10 +81,14 @@ public struct MetricAccumulator: Sendable {
   public mutating func merge(_ other: MetricAccumulator) { for part in other.parts { add(part) } }
 
   private mutating func add(_ new: [Tensor]) {
-    if metric.merge == .sum, let known = parts.first {
-      parts = [zip(known, new).map { $0 + $1 }]
-    } else {
-      parts.append(new)
+    guard let known = parts.first else {
+      parts = [new]
+      return
+    }
+    switch metric.merge {
+    case .sum: parts = [zip(known, new).map { $0 + $1 }]
+    case .concatenation: parts.append(new)
+    case .rule(let merged): parts = [merged(known, new)]
     }
   }
 

@@ -93,7 +93,7 @@ public struct TablePredictor: Sendable {
     public var text: String {
       switch self {
       case .label(let label, _): label
-      case .number(let number): "\(Float(number))"
+      case .number(let number): "\(number)"
       }
     }
   }
@@ -102,7 +102,7 @@ public struct TablePredictor: Sendable {
   public func predict(_ table: Table) throws -> [Prediction] {
     let outputs = try checked(model.predict(preprocessing.transform(table)), table.count)
     guard let labels = preprocessing.target.labels else {
-      return try preprocessing.inverse(outputs).scalars(Float.self).map { .number(Double($0)) }
+      return try preprocessing.inverse(outputs).scalars(Double.self).map { .number(preprocessing.rounded($0)) }
     }
     if labels.count == 2 {
       return try outputs.sigmoid().scalars(Float.self).map { chance in

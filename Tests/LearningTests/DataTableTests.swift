@@ -184,6 +184,52 @@ private let people = """
     #expect(zip(regression.inverse(y).numbers, [10, 9, -1]).allSatisfy { abs($0 - $1) < 1e-5 })
   }
 
+  @Test func labelsThatDifferInWritingAloneAreOneClass() throws {
+    func classes(_ labels: String...) throws -> ([String]?, [Int]) {
+      let table = try Table(names: ["x", "y"], rows: labels.enumerated().map { ["\($0)", $1] })
+      let fitted = try Preprocessing.fit(table, target: "y", task: .classification)
+      return (fitted.target.classes, try fitted.targets(table).scalars(Int.self))
+    }
+    #expect(try classes("1", "0", "1.0", "+1", "0.0") == (["0", "1"], [1, 0, 1, 1, 0]))
+    #expect(try classes("True", "false", "true", "FALSE", "yes") == (["false", "True"], [1, 0, 1, 0, 1]))
+    #expect(try classes(" yes", "no", "yes\t", "no ") == (["no", "yes"], [1, 0, 1, 0]))
+    #expect(try classes("a", " a", "b") == (["a", "b"], [0, 0, 1]))
+    // Texts are as they are written; so are integers that no double tells apart.
+    #expect(try classes("a", "A", "007", "7") == (["007", "7", "A", "a"], [3, 2, 0, 1]))
+    #expect(try classes("9007199254740992", "9007199254740993").0?.count == 2)
+    let table = try Table(names: ["y"], rows: ["1", "1.0", "2", "2.0", "1", "1.0", "2", "2.0"].map { [$0] })
+    #expect(table.codes(0) == [0, 0, 1, 1, 0, 0, 1, 1])
+    let truths = try Preprocessing.fit(try self.truths("True", "False"), target: "y")
+    #expect(try truths.targets(try self.truths("no", "TRUE")).scalars(Int.self) == [0, 1])
+  }
+
+  private func truths(_ first: String, _ second: String) throws -> Table {
+    try table(["x", "y"], ["1", first], ["2", second])
+  }
+
+  @Test(arguments: Preprocessing.Options.Numbers.allCases.filter { $0 != .unscaled })
+  func theLargestNumbersHaveAScale(_ kind: Preprocessing.Options.Numbers) throws {
+    let cells = ["1.7e308", "-1.7e308", "1.5e308", "0", "1e300", "-1.7976931348623157e308", "1.7976931348623157e308"]
+    var options = Preprocessing.Options()
+    options.numbers = kind
+    for cells in [cells, cells.filter { !$0.hasPrefix("-") }] {
+      let table = try Table(names: ["x", "y"], rows: cells.enumerated().map { [$1, $0 % 2 == 0 ? "a" : "b"] })
+      let fitted = try Preprocessing.fit(table, target: "y", options: options)
+      #expect(try Preprocessing(json: try fitted.json()) == fitted)
+      let x = try fitted.transform(table).numbers
+      let order = { (numbers: [Double]) in numbers.indices.sorted { numbers[$0] < numbers[$1] } }
+      #expect(x.allSatisfy(\.isFinite) && Set(x).count > 3, "\(x)")
+      #expect(order(x).map { x[$0] } == order(cells.map { Double($0) ?? 0 }).map { x[$0] }, "\(x)")
+      // As a number to be said they come back, but for the very largest, which float32 rounds beyond.
+      let cells = cells.filter { !$0.contains("1.797") }
+      let goal = try Preprocessing.fit(
+        try Table(names: ["x", "y"], rows: cells.enumerated().map { ["\($0)", $1] }), target: "y", task: .regression)
+      let said = goal.inverse(try goal.targets(try Table(names: ["y"], rows: cells.map { [$0] }))).numbers
+      let isClose = zip(said, cells).allSatisfy { abs($0 / 1e308 - (Double($1) ?? 0) / 1e308) < 1e-6 }
+      #expect(isClose, "\(said)")
+    }
+  }
+
   @Test func columnsThatTellNothingAreLeftOutAndSaid() throws {
     let rows = (0..<30).map { ["\($0)", "5", "same", "?", "\($0 % 3)", "\($0 % 2)"] }
     let table = try Table(names: ["id", "five", "word", "void", "x", "y"], rows: rows)

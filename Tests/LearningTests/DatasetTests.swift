@@ -206,6 +206,23 @@ private final class Kept: Sendable {
     #expect(try labelled.split([0.5], seed: 4)[0].elements().map(\.0) != elements[0].map(\.0))
   }
 
+  @Test(arguments: [[0.5, 0.5], [0.8, 0.2], [0.6, 0.3], [0.34, 0.33, 0.33], [0.1]])
+  func partsKnowTheirSizeBeforeAnythingIsRead(_ fractions: [Double]) throws {
+    for (count, strata) in [(37, 3), (40, 40), (11, 7), (1, 1), (0, 1)] {
+      let reads = Counter()
+      let data = Dataset(indices: 0..<count) { index in
+        reads.add()
+        return index
+      }
+      let parts = data.split(fractions, seed: 4) { $0 % strata }
+      let counts = parts.map(\.count)
+      #expect(reads.value == 0)
+      #expect(try counts == parts.map { try $0.elements().count }, "\(count) in \(strata) strata")
+      #expect(try Set(parts.flatMap { try $0.elements() }).count == counts.compactMap { $0 }.reduce(0, +))
+    }
+    #expect(Dataset([1, 2]).split([.nan, 1e300], seed: 1).count == 2)
+  }
+
   @Test func foldsDifferInSizeByOneAtMostAndHoldAllClasses() throws {
     let strata = (0..<50).map { $0 % 3 }
     let folds = try Partition.folds(50, 4, strata: strata, seed: 1)

@@ -186,6 +186,17 @@ private func column(_ numbers: [Double]) -> Tensor { Tensor(numbers, shape: [num
     try expect(.r2, Tensor([1e6, 1e6 + 1, 1e6 + 2]), Tensor([1e6, 1e6 + 2, 1e6 + 1]), 1 - 2 / 2.0)
   }
 
+  @Test(arguments: [0, 1e9, -1e12]) func targetsFarFromZeroLoseNoDigits(_ far: Double) throws {
+    var sums = MetricAccumulator(.r2)
+    sums.update(Tensor([1 + far, 2 + far]), Tensor([1 + far, 3 + far]))
+    sums.update(Tensor([Double](), shape: [0]), Tensor([Double](), shape: [0]))
+    var others = MetricAccumulator(.r2)
+    others.update(Tensor([3 + far]), Tensor([2 + far]))
+    others.update(Tensor([5 + far]), Tensor([7 + far]))
+    sums.merge(others)
+    #expect(abs(try sums.result() - (1 - 6 / 20.75)) < 1e-4 * abs(far) / 1e12 + 1e-12)
+  }
+
   @Test func shapesThatDifferAreErrors() {
     #expect(throws: TensorError.self) { try Metric.mae(x, Tensor([1.0])) }
     #expect(throws: TensorError.self) { try Metric.r2(x, Tensor([[1.0, 2], [3, 4]])) }
