@@ -50,6 +50,10 @@ typedef void (*cj_fold_columns)(cj_reduction op, int64_t rows, int64_t columns, 
 typedef void (*cj_fold_products)(int64_t rows, int64_t columns, int64_t row_stride, int64_t readable, const void *in,
                                  const void *times, void *out, bool first);
 
+// `count` pieces of `length` elements, `step` elements apart, to values of the compute type, `to_step` bytes apart.
+typedef void (*cj_copy_pieces)(int64_t count, int64_t length, const void *from, int64_t step, void *to,
+                               int64_t to_step);
+
 typedef struct cj_level {
   const char *name;
   cj_tile_op ops[CJ_OPCODE_COUNT][CJ_TYPE_COUNT];
@@ -65,6 +69,7 @@ typedef struct cj_level {
   cj_tile_convert round[CJ_DTYPE_COUNT];  // compute type to itself, by way of the dtype
   const cj_gemm_kernels *gemm[CJ_DTYPE_COUNT];  // NULL: integers
   const cj_gemm_kernels *gemm_pairs;            // of bfloat16, if the machine has dot products; may be NULL
+  cj_copy_pieces copy_pieces[CJ_DTYPE_COUNT];  // of floats
   void (*stream)(int64_t bytes, void *dst, const void *src);  // past the caches
   cj_reduce_rows reduce_rows_f32, reduce_rows_f64;
   cj_sum_products sum_products_f32, sum_products_f64;

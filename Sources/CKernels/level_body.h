@@ -63,6 +63,10 @@ const cj_level LEVEL_TABLE = {
 #if defined(LEVEL_PAIRS)
     .gemm_pairs = &LEVEL_PAIRS,
 #endif
+    .copy_pieces = {[CJ_FLOAT16] = copy_pieces_f16,
+                    [CJ_BFLOAT16] = copy_pieces_bf16,
+                    [CJ_FLOAT32] = copy_pieces_f32,
+                    [CJ_FLOAT64] = copy_pieces_f64},
     .stream = stream,
     .reduce_rows_f32 = reduce_rows_f32,
     .reduce_rows_f64 = reduce_rows_f64,

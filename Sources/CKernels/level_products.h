@@ -72,3 +72,33 @@ enum { ROWS_HEIGHT = 4, ROWS_STEPS = 16, ROW_STEPS = 8 };
 #include "level_pack.h"
 
 #include "level_matmul_end.h"
+
+// ---------------------------------------------------------------- pieces
+
+#define SOURCE float
+#define LANE float
+#define LOAD_QUAD(from) LOAD(qf, from)
+#define LOAD_ONE(from) (*(from))
+#define NAME(x) x##_f32
+#include "level_pieces.h"
+
+#define SOURCE double
+#define LANE double
+#define LOAD_QUAD(from) LOAD(qd, from)
+#define LOAD_ONE(from) (*(from))
+#define NAME(x) x##_f64
+#include "level_pieces.h"
+
+#define SOURCE uint16_t
+#define LANE float
+#define LOAD_QUAD(from) quad_half_to_float(LOAD(qh, from))
+#define LOAD_ONE(from) (half_to_float((vh)(*(from)))[0])
+#define NAME(x) x##_f16
+#include "level_pieces.h"
+
+#define SOURCE uint16_t
+#define LANE float
+#define LOAD_QUAD(from) quad_bfloat_to_float(LOAD(qh, from))
+#define LOAD_ONE(from) cj_bfloat_to_float(*(from))
+#define NAME(x) x##_bf16
+#include "level_pieces.h"

@@ -10,6 +10,7 @@ extension HostKernels {
     switch operation {
     case let reduce as Reduce: Reduction(reduce, operands[0]).workspace
     case let sort as ArgSort: workspace(sort, operands[0].view.shape)
+    case let gradient as ConvolutionWeightGradient: workspace(gradient, operands)
     default: 0
     }
   }

@@ -65,6 +65,7 @@ enum HostKernels {
     case let scatter as ScatterAdd: return makeScatterAdd(scatter.axis, operands, result)
     case let scatter as ScatterAddAlong: return makeScatterAddAlong(scatter.axis, operands, result)
     case let random as Random: return makeRandom(random, operands, result)
+    case let gradient as ConvolutionWeightGradient: return makeWeightGradient(gradient, operands, result, workspace)
     default: return nil
     }
   }
