@@ -5,6 +5,7 @@
 // An element is the sum of its products by parts of channels, then taps, then channels; no cut changes a bit.
 
 #include "convolution.h"
+#include "depthwise.h"
 
 #include <stdatomic.h>
 
@@ -239,6 +240,10 @@ void cj_convolution(const cj_convolution_shape *shape, const void *x, const void
     multiply(shape, false, x, w, y, done, context);
     return;
   }
+  if (cj_is_depthwise(shape)) {
+    cj_depthwise(shape, false, x, w, y, done, context);
+    return;
+  }
   cj_convolution_job job = make_job(shape);
   job.channels = shape->channels / shape->groups;
   job.columns = shape->filters / shape->groups;
@@ -270,6 +275,10 @@ void cj_convolution_input_gradient(const cj_convolution_shape *shape, const void
   }
   if (is_product(shape)) {
     multiply(shape, true, dy, w, dx, done, context);
+    return;
+  }
+  if (cj_is_depthwise(shape)) {
+    cj_depthwise(shape, true, dy, w, dx, done, context);
     return;
   }
   cj_convolution_job job = make_job(shape);

@@ -6,8 +6,7 @@
 // sums apart, which are added by the tree of reductions. An element is the sum of a chunk's products in the order of
 // positions, a slab at a time; no cut into blocks changes a bit of it.
 
-#include "include/cajal_convolution.h"
-#include "internal.h"
+#include "depthwise.h"
 
 enum {
   PANEL = 12,              // rows gathered at a time: whole tiles at every level
@@ -169,14 +168,27 @@ static void run_block(void *context, int64_t task) {
   }
 }
 
-static void add_chunks(void *context, int64_t task) {
-  const weight_gradient *job = context;
-  const int64_t count = job->rows * job->shape->filters, first = task * REDUCED;
-  const int64_t part = cj_min64(REDUCED, count - first);
-  char *sums = job->sums + first * job->compute_bytes;
-  const cj_dtype dtype = job->compute_bytes == 8 ? CJ_FLOAT64 : CJ_FLOAT32;
-  cj_combine_tree(CJ_SUM, dtype, job->chunks, part, count * job->compute_bytes, sums);
-  job->level->store[job->shape->dtype](part, job->dw + first * job->bytes, sums);
+// ---------------------------------------------------------------- sums of chunks
+
+typedef struct {
+  const cj_level *level;
+  cj_dtype dtype;
+  int64_t chunks, count;
+  char *sums, *out;
+} chunk_sums;
+
+static void add_part(void *context, int64_t task) {
+  const chunk_sums *job = context;
+  const int64_t bytes = cj_dtype_bytes(job->dtype), compute_bytes = bytes == 2 ? 4 : bytes, first = task * REDUCED;
+  const int64_t part = cj_min64(REDUCED, job->count - first);
+  char *sums = job->sums + first * compute_bytes;
+  cj_combine_tree(CJ_SUM, bytes == 8 ? CJ_FLOAT64 : CJ_FLOAT32, job->chunks, part, job->count * compute_bytes, sums);
+  job->level->store[job->dtype](part, job->out + first * bytes, sums);
+}
+
+void cj_add_chunks(const cj_level *level, cj_dtype dtype, int64_t chunks, int64_t count, void *sums, void *out) {
+  chunk_sums job = {level, dtype, chunks, count, sums, out};
+  cj_parallel(cj_ceil_div(count, REDUCED), add_part, &job);
 }
 
 // ---------------------------------------------------------------- cut
@@ -233,6 +245,7 @@ static weight_gradient make(const cj_convolution_shape *s) {
 // ---------------------------------------------------------------- entry
 
 int64_t cj_convolution_weight_gradient_workspace(const cj_convolution_shape *shape) {
+  if (cj_is_depthwise(shape)) return cj_depthwise_weight_gradient_workspace(shape);
   const weight_gradient job = make(shape);
   const bool is_final = job.chunks == 1 && job.bytes == job.compute_bytes;
   return is_final ? 0 : job.chunks * job.rows * shape->filters * job.compute_bytes;
@@ -244,11 +257,15 @@ void cj_convolution_weight_gradient(const cj_convolution_shape *shape, const voi
   const int64_t count = job.rows * shape->filters;
   if (job.positions == 0) cj_fill((int32_t)job.bytes, count, 0, dw);
   if (count * job.positions == 0) return;
+  if (cj_is_depthwise(shape)) {
+    cj_depthwise_weight_gradient(shape, x, dy, dw, workspace);
+    return;
+  }
   const bool is_final = job.chunks == 1 && job.bytes == job.compute_bytes;
   job.x = x;
   job.dy = dy;
   job.dw = dw;
   job.sums = is_final ? dw : workspace;
   cj_parallel(shape->groups * job.chunks * job.row_blocks * job.column_blocks, run_block, &job);
-  if (!is_final) cj_parallel(cj_ceil_div(count, REDUCED), add_chunks, &job);
+  if (!is_final) cj_add_chunks(job.level, shape->dtype, job.chunks, count, job.sums, dw);
 }

@@ -54,6 +54,22 @@ typedef void (*cj_fold_products)(int64_t rows, int64_t columns, int64_t row_stri
 typedef void (*cj_copy_pieces)(int64_t count, int64_t length, const void *from, int64_t step, void *to,
                                int64_t to_step);
 
+// For each position and channel the sum of what some taps see, times their weights. Steps are elements.
+typedef struct {
+  const char *source, *weights;  // of the first position
+} cj_tap;
+typedef struct {
+  int64_t positions, channels, count;
+  const cj_tap *taps;
+  int64_t source_step;
+  char *result;
+  int64_t result_step;
+} cj_taps;
+typedef void (*cj_sum_taps)(const cj_taps *taps);
+// sums[c] += the sum over positions of x[p, c] y[p, c]; sums are of the compute type.
+typedef void (*cj_add_channel_products)(int64_t positions, int64_t channels, const void *x, int64_t x_step,
+                                        const void *y, int64_t y_step, void *sums);
+
 typedef struct cj_level {
   const char *name;
   cj_tile_op ops[CJ_OPCODE_COUNT][CJ_TYPE_COUNT];
@@ -69,7 +85,10 @@ typedef struct cj_level {
   cj_tile_convert round[CJ_DTYPE_COUNT];  // compute type to itself, by way of the dtype
   const cj_gemm_kernels *gemm[CJ_DTYPE_COUNT];  // NULL: integers
   const cj_gemm_kernels *gemm_pairs;            // of bfloat16, if the machine has dot products; may be NULL
-  cj_copy_pieces copy_pieces[CJ_DTYPE_COUNT];  // of floats
+  // Of floats.
+  cj_copy_pieces copy_pieces[CJ_DTYPE_COUNT];
+  cj_sum_taps sum_taps[CJ_DTYPE_COUNT];
+  cj_add_channel_products add_channel_products[CJ_DTYPE_COUNT];
   void (*stream)(int64_t bytes, void *dst, const void *src);  // past the caches
   cj_reduce_rows reduce_rows_f32, reduce_rows_f64;
   cj_sum_products sum_products_f32, sum_products_f64;

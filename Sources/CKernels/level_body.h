@@ -41,6 +41,7 @@ typedef nl mask_f64;
 #undef NAME
 
 #include "level_products.h"
+#include "level_channels.h"
 
 const cj_level LEVEL_TABLE = {
     .name = LEVEL_NAME,
@@ -63,6 +64,14 @@ const cj_level LEVEL_TABLE = {
 #if defined(LEVEL_PAIRS)
     .gemm_pairs = &LEVEL_PAIRS,
 #endif
+    .sum_taps = {[CJ_FLOAT16] = sum_taps_f16,
+                 [CJ_BFLOAT16] = sum_taps_bf16,
+                 [CJ_FLOAT32] = sum_taps_f32,
+                 [CJ_FLOAT64] = sum_taps_f64},
+    .add_channel_products = {[CJ_FLOAT16] = add_channel_products_f16,
+                             [CJ_BFLOAT16] = add_channel_products_bf16,
+                             [CJ_FLOAT32] = add_channel_products_f32,
+                             [CJ_FLOAT64] = add_channel_products_f64},
     .copy_pieces = {[CJ_FLOAT16] = copy_pieces_f16,
                     [CJ_BFLOAT16] = copy_pieces_bf16,
                     [CJ_FLOAT32] = copy_pieces_f32,

@@ -144,6 +144,7 @@ static cj_convolution_shape draw_shape(cj_dtype dtype, int axes, bool is_plain) 
   cj_convolution_shape s = {.dtype = dtype, .batch = 1 + draw_below(3), .groups = 1 + (draw_below(4) == 0)};
   s.channels = s.groups * (1 + draw_below(draw_below(3) == 0 ? 300 : 40));
   s.filters = s.groups * (1 + draw_below(40));
+  if (draw_below(4) == 0) s.groups = s.channels = s.filters = 2 + draw_below(70);  // depthwise
   for (int axis = 0; axis < AXES; axis++) {
     s.extents[axis] = s.results[axis] = s.window[axis] = s.strides[axis] = s.dilations[axis] = 1;
     if (axis >= AXES - axes) draw_axis(&s, axis, axes == 1 ? 600 : axes == 2 ? 24 : 8, is_plain);

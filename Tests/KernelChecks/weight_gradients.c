@@ -99,6 +99,10 @@ void check_weight_gradients(void) {
        .window = {1, 3, 3}, .strides = {1, 1, 1}, .dilations = {1, 1, 1}, .before = {0, 1, 1}},
       {.batch = 2, .channels = 19, .filters = 19, .groups = 19, .extents = {1, 13, 12}, .results = {1, 7, 6},
        .window = {1, 3, 3}, .strides = {1, 2, 2}, .dilations = {1, 1, 1}, .before = {0, 1, 1}},
+      {.batch = 2, .channels = 3, .filters = 3, .groups = 3, .extents = {1, 20, 11}, .results = {1, 20, 11},
+       .window = {1, 5, 3}, .strides = {1, 1, 1}, .dilations = {1, 1, 1}, .before = {0, 2, 1}},
+      {.batch = 3, .channels = 70, .filters = 70, .groups = 70, .extents = {4, 5, 9}, .results = {2, 4, 6},
+       .window = {2, 2, 2}, .strides = {2, 1, 1}, .dilations = {1, 2, 4}, .before = {0, 1, 2}},
       {.batch = 2, .channels = 5, .filters = 10, .groups = 5, .extents = {1, 9, 9}, .results = {1, 5, 5},
        .window = {1, 3, 3}, .strides = {1, 1, 1}, .dilations = {1, 2, 2}},
   };
