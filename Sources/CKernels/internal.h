@@ -66,6 +66,13 @@ typedef struct {
   int64_t result_step;
 } cj_taps;
 typedef void (*cj_sum_taps)(const cj_taps *taps);
+// The greatest element of some places, channel by channel: the first of equals, and the first NaN. At least one place.
+typedef struct {
+  const char *source;
+  int32_t position;
+} cj_place;
+typedef void (*cj_max_of_places)(int64_t channels, int64_t count, const cj_place *places, void *values,
+                                 int32_t *positions);  // may be NULL
 // sums[c] += the sum over positions of x[p, c] y[p, c]; sums are of the compute type.
 typedef void (*cj_add_channel_products)(int64_t positions, int64_t channels, const void *x, int64_t x_step,
                                         const void *y, int64_t y_step, void *sums);
@@ -89,6 +96,7 @@ typedef struct cj_level {
   cj_copy_pieces copy_pieces[CJ_DTYPE_COUNT];
   cj_sum_taps sum_taps[CJ_DTYPE_COUNT];
   cj_add_channel_products add_channel_products[CJ_DTYPE_COUNT];
+  cj_max_of_places max_of_places[CJ_DTYPE_COUNT];
   void (*stream)(int64_t bytes, void *dst, const void *src);  // past the caches
   cj_reduce_rows reduce_rows_f32, reduce_rows_f64;
   cj_sum_products sum_products_f32, sum_products_f64;

@@ -89,10 +89,3 @@ static void NAME(add_channel_products)(int64_t positions, int64_t channels, cons
 }
 
 #undef COUNT
-#undef SOURCE
-#undef BITS
-#undef LANE
-#undef VEC
-#undef WIDEN
-#undef NARROW
-#undef NAME

@@ -27,6 +27,7 @@ void check_reductions(void);
 void check_products(void);
 void check_convolutions(void);
 void check_weight_gradients(void);
+void check_pooling(void);
 // At every level of the machine: every step-th float32 through every function of one operand, or
 // the one of that name.
 void check_functions(uint64_t step, const char *only);

@@ -90,6 +90,7 @@ int main(int argc, char **argv) {
     check_products();
     check_convolutions();
     check_weight_gradients();
+    check_pooling();
     printf("%s: %s\n", cj_simd_name(level), failures ? "FAILED" : "passed");
   }
   check_functions(50021, NULL);

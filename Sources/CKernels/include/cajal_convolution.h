@@ -41,6 +41,10 @@ void cj_convolution_weight_gradient(const cj_convolution_shape *shape, const voi
                                     void *_Nullable workspace);
 int64_t cj_convolution_weight_gradient_workspace(const cj_convolution_shape *shape);
 
+// The greatest element that each window sees, channel by channel, and its position among x's spatial elements: the
+// first of equals, and the first NaN. Each window sees an element. Of the shape neither filters nor groups are read.
+void cj_max_pool(const cj_convolution_shape *shape, const void *x, void *values, int32_t *_Nullable positions);
+
 #if defined(__clang__)
 #pragma clang assume_nonnull end
 #endif
