@@ -87,7 +87,9 @@ let package = Package(
       name: "AllocationChecks", dependencies: ["Cajal", "CajalMallocCount"], path: "Tests/AllocationChecks/Program"),
     .executableTarget(name: "StreamingChecks", dependencies: ["Cajal"], path: "Tests/StreamingChecks"),
     .testTarget(name: "CKernelsTests", dependencies: ["CajalCKernels"], path: "Tests/CKernelsTests"),
-    .testTarget(name: "FormatsTests", dependencies: ["CajalBase", "CajalFormats"], path: "Tests/FormatsTests"),
+    .testTarget(
+      name: "FormatsTests", dependencies: ["CajalBase", "CajalFormats"], path: "Tests/FormatsTests",
+      exclude: ["PyTorch"]),
     .testTarget(
       name: "CompilerTests",
       dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalCompiler"], path: "Tests/CompilerTests"),

@@ -1,11 +1,13 @@
-/// Reads and writes zip archives (PKWARE APPNOTE 6.3), stored and deflated: what NumPy's `.npz` files are.
+/// Reads and writes zip archives (PKWARE APPNOTE 6.3), stored and deflated: what NumPy's `.npz` and PyTorch's
+/// `.pt` files are.
 struct ZipArchive {
   struct Entry {
     let name: String
     fileprivate let isDeflated: Bool
     fileprivate let checksum: UInt32
     fileprivate let packedSize: Int
-    fileprivate let size: Int
+    /// The size of what `read` gives.
+    let byteCount: Int
     fileprivate let offset: Int
   }
 
@@ -49,11 +51,11 @@ struct ZipArchive {
     let start = entry.offset + 30 + local.uint16(26) + local.uint16(28)
     guard local.uint32(0) == Self.localSignature, start <= file.size, entry.packedSize <= file.size - start,
       // No more than deflate can unfold to.
-      entry.isDeflated ? entry.size / 1032 <= entry.packedSize : entry.size == entry.packedSize
+      entry.isDeflated ? entry.byteCount / 1032 <= entry.packedSize : entry.byteCount == entry.packedSize
     else { throw Self.corrupt(path, problem) }
     var bytes = try file.bytes(at: start, count: entry.packedSize)
     if entry.isDeflated {
-      guard let unfolded = try Zlib.load(for: path).inflatedRaw(bytes, size: entry.size, path: path) else {
+      guard let unfolded = try Zlib.load(for: path).inflatedRaw(bytes, size: entry.byteCount, path: path) else {
         throw Self.corrupt(path, problem)
       }
       bytes = unfolded
@@ -136,7 +138,7 @@ struct ZipArchive {
       entries.append(
         Entry(
           name: name, isDeflated: method == 8, checksum: bytes.uint32(position + 16), packedSize: sizes[1],
-          size: sizes[0], offset: sizes[2]))
+          byteCount: sizes[0], offset: sizes[2]))
       position = next
     }
     return entries

@@ -25,12 +25,13 @@ extension Module {
     try SafetensorsWriter.write(tensors, metadata: metadata, to: path)
   }
 
-  /// Reads parameters and buffers that ``save(_:metadata:)`` wrote. Nothing changes unless all of them fit.
+  /// Reads parameters and buffers that ``save(_:metadata:)`` wrote, or another program under the same names and in the
+  /// same shapes, as safetensors or PyTorch's `.pt`. Nothing changes unless all of them fit.
   ///
   /// - Returns: the file's metadata.
   @discardableResult
   public func load(_ path: String) throws -> [String: String] {
-    let file = try SafetensorsFile.read(path)
+    let file = try WeightFile.read(path)
     let named = namedParameters
     let values = try named.map { name, parameter in try tensor(name, for: parameter, in: file) }
     let known = Set(named.map(\.path))
@@ -43,7 +44,7 @@ extension Module {
     return file.metadata
   }
 
-  private func tensor(_ name: String, for parameter: Parameter, in file: SafetensorsFile) throws -> Tensor {
+  private func tensor(_ name: String, for parameter: Parameter, in file: WeightFile) throws -> Tensor {
     guard let entry = file[name] else {
       throw FormatError(path: file.path, problem: "it has no \(name)", remedy: "Build the model that was saved")
     }
@@ -64,7 +65,7 @@ extension Module {
         path: file.path, problem: "\(name) is \(dtype), the model's is \(parameter.dtype)",
         remedy: "Build the model that was saved")
     }
-    let value = try file.bytes(of: entry).withUnsafeBytes { Tensor(bytes: $0, shape: shape, dtype: dtype) }
+    let value = try file.bytes(of: name).withUnsafeBytes { Tensor(bytes: $0, shape: shape, dtype: dtype) }
     return value.cast(to: parameter.dtype)
   }
 }
@@ -74,12 +75,12 @@ extension Architecture {
   ///
   /// - Throws: ``FormatError`` where the file has no description, or one of something else than it holds.
   public static func load(_ path: String) throws -> any DescribedLayer {
-    let model = try make(file: SafetensorsFile.read(path))
+    let model = try make(file: WeightFile.read(path))
     try model.load(path)
     return model
   }
 
-  private static func make(file: SafetensorsFile) throws -> any DescribedLayer {
+  private static func make(file: WeightFile) throws -> any DescribedLayer {
     guard let text = file.metadata[metadataKey] else {
       throw FormatError(
         path: file.path, problem: "it holds weights, but not what model they belong to",

@@ -100,6 +100,19 @@ import Testing
     }
   }
 
+  @Test func changedPyTorchFilesAreRefusedOrConsistent() throws {
+    let names = ["views-zip", "views-legacy", "dtypes-legacy", "checkpoint-legacy-5", "checkpoint-legacy-2"]
+    for (index, name) in names.enumerated() {
+      try fuzz(try contents(of: pyTorchFile("\(name).pt")), seed: UInt64(12 + index)) { path in
+        let file = try PyTorchFile.read(path)
+        for entry in file.tensors where SafetensorsDType.index(of: entry.dtype) != nil {
+          let bits = SafetensorsDType.bitCount(of: entry.dtype) ?? 0
+          #expect(try file.bytes(of: entry.name).count == entry.shape.reduce(bits / 8, *))
+        }
+      }
+    }
+  }
+
   @Test func noiseIsRefused() throws {
     var generator = SplitMix64(state: 7)
     for _ in 0..<rounds / 10 {
@@ -110,6 +123,7 @@ import Testing
         #expect(throws: FormatError.self) { _ = try Gzip.decompress(file: path) }
         #expect(throws: FormatError.self) { _ = try IdxFile.read(path) }
         #expect(throws: FormatError.self) { _ = try SafetensorsFile.read(path) }
+        #expect(throws: FormatError.self) { _ = try PyTorchFile.read(path) }
       }
     }
   }
