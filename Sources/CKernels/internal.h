@@ -109,6 +109,8 @@ typedef struct cj_level {
   bool (*nonfinite_f32)(int64_t n, const void *values);
   bool (*nonfinite_f64)(int64_t n, const void *values);
   bool (*nonfinite_16)(int64_t n, const void *values, uint16_t exponent_mask);
+  // The first of n values that may come before one whose bits are `limit`, or n; see level_search.h.
+  int64_t (*first_before[CJ_DTYPE_COUNT])(int64_t n, const void *values, int64_t limit, bool descending);
 } cj_level;
 
 extern const cj_level cj_level_baseline;

@@ -38,6 +38,38 @@ extension CKernels {
       }
     }
 
+    /// NaNs of both signs, infinities and all else that bits may say.
+    @Test(arguments: [
+      (CJ_BOOL, 1), (CJ_UINT8, 1), (CJ_INT8, 1), (CJ_INT16, 2), (CJ_INT32, 4), (CJ_INT64, 8), (CJ_FLOAT16, 2),
+      (CJ_BFLOAT16, 2), (CJ_FLOAT32, 4), (CJ_FLOAT64, 8),
+    ]) func theFirstFewAreThoseOfTheWholeOrder(_ dtype: cj_dtype, width: Int) {
+      var draws = Draws(42)
+      for (outer, n) in [(1, 200_000), (3, 70_000), (40, 1000), (7, 50)] as [(Int64, Int64)] {
+        let bytes = Int(outer * n) * width
+        var bits = (0..<bytes).map { _ in UInt8(truncatingIfNeeded: draws.bits()) }
+        if dtype == CJ_BOOL { bits = bits.map { $0 & 1 } }
+        // Every fourth number has an exponent of ones.
+        for place in stride(from: 0, to: bytes, by: 4 * width) where width > 1 {
+          bits[place + width - 1] |= 0x7F
+          bits[place + width - 2] |= 0xFC
+        }
+        for isDescending in [false, true] {
+          func order(_ count: Int64) -> [Int64] {
+            var out = [Int64](repeating: -1, count: Int(outer * count))
+            withWorkspace(cj_argsort_workspace(outer, n, 1)) { workspace in
+              cj_argsort(isDescending, dtype, outer, n, 1, count, bits, &out, workspace!)
+            }
+            return out
+          }
+          let whole = order(n)
+          for count in [1, 5, 32] as [Int64] {
+            let first = (0..<Int(outer)).flatMap { whole[$0 * Int(n)..<$0 * Int(n) + Int(count)] }
+            #expect(order(count) == first, "\(outer) lines of \(n), \(count)")
+          }
+        }
+      }
+    }
+
     @Test func cumulativeSumsMatchLoops() {
       var draws = Draws(41)
       for (outer, n, inner, _) in Self.shapes {
