@@ -14,39 +14,25 @@ struct Compare: AsyncParsableCommand {
         cajal compare houses.csv --target price --neighbors 10
       """)
 
-  @Argument(help: "A table: CSV or JSON lines, .gz or not; or the name of one (see `cajal data`).", completion: .file())
-  var path: String
-
-  @OptionGroup(title: "Tables") var table: TableOptions
-  @OptionGroup(title: "Model") var network: NetworkOptions
-  @OptionGroup(title: "Learning") var optimization: OptimizationOptions
-  @OptionGroup(title: "Machine") var machine: MachineOptions
+  @OptionGroup var experiment: ExperimentOptions
 
   @Option(help: "How many of the most similar rows are asked.")
   var neighbors = 5
 
   func validate() throws {
     if neighbors < 1 { throw ValidationError("--neighbors must be at least 1.") }
-    if table.folds != nil { throw ValidationError("compare tests once: leave out --folds.") }
   }
 
   func run() async throws {
-    try machine.run {
-      Interrupt.install()
-      let output = Output(isJSON: machine.json)
-      let split = try TableSplit(path, table, seed: optimization.seed, output)
-      let preprocessing = try split.preprocessing()
+    try experiment.run { output, split, preprocessing in
       let (train, test) = (try preprocessing.data(split.train), try preprocessing.data(split.test))
       var rows: [(String, Measures, Double)] = []
       for kind in [NetworkOptions.Kind.mlp, preprocessing.target.classes == nil ? .linear : .logistic] {
-        var model = network
-        model.model = kind
-        if kind != .mlp { model.hidden = nil }
+        var network = experiment.network
+        network.model = kind
+        if kind != .mlp { network.hidden = nil }
         try output.progress("training: \(kind)", event: "training", [("model", .text("\(kind)"))])
-        let settings = RunSettings(
-          network: model, optimization: optimization, keeping: try KeepingOptions.parse([]), device: machine.device)
-        let (predictor, report) = try TableFit(settings, output).run(
-          preprocessing, train, isShown: false, configuration: [:])
+        let (predictor, report) = try experiment.fit(network, experiment.optimization, preprocessing, train, output)
         if Interrupt.wasRequested { throw ExitCode(130) }
         rows.append(("\(kind)", try predictor.evaluate(test), report.seconds))
       }

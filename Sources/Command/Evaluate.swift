@@ -12,6 +12,7 @@ struct Evaluate: AsyncParsableCommand {
         cajal evaluate digits.safetensors
         cajal train iris.csv --target species --save iris.safetensors
         cajal evaluate iris.safetensors more-flowers.csv
+        cajal evaluate adult.safetensors adult
       """)
 
   @Argument(help: "A file that `cajal train --save` wrote.", completion: .file(extensions: ["safetensors"]))
@@ -28,9 +29,11 @@ struct Evaluate: AsyncParsableCommand {
     try machine.run {
       let output = Output(isJSON: machine.json)
       let measures: Measures
-      if let path = data.table {
+      if let name = data.table {
         let predictor = try TablePredictor.load(model)
-        let table = try Table(contentsOf: path, options: .init(hasHeader: header))
+        let source = try TableSource(name, header: header, output)
+        let table = source.test ?? source.train
+        try output.say("\(name): \(table.count) rows to test with")
         measures = try predictor.evaluate(predictor.preprocessing.data(table))
       } else {
         measures = ["accuracy": try pictureAccuracy(output)]
@@ -40,8 +43,14 @@ struct Evaluate: AsyncParsableCommand {
   }
 
   private func pictureAccuracy(_ output: Output) throws -> Double {
+    let metadata = try SafetensorsFile.read(model).metadata
+    if data.isNameless, metadata[Preprocessing.metadataKey] != nil {
+      throw ValidationError("the model was trained on a table. Name one: cajal evaluate \(model) FILE.csv")
+    }
     let network = try Sequential.load(model)
-    let dataset = try data.load(output)
+    // What it was trained on, if that has a name.
+    let own = metadata["cajal.dataset"].flatMap { name in DataCatalog.all.first { $0.name == name }?.name }
+    let dataset = try data.load(output, orElse: own)
     let inputs = dataset.test.inputs.shape.suffix(from: 1)
     guard network.sizes.first == inputs.count, network.sizes.last == dataset.classes else {
       throw FormatError(

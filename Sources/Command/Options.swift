@@ -9,25 +9,30 @@ struct DataOptions: ParsableArguments {
     help: "A table's file, a folder of idx files, or a name that `cajal data list` shows.", completion: .file())
   var source: String?
 
-  @Option(help: "The same: `mnist`, or a folder of idx files named as MNIST's (.gz or not).")
-  var dataset = "mnist"
+  @Option(help: "The same: a name, or a folder of idx files named as MNIST's, .gz or not. (default: mnist)")
+  var dataset: String?
 
   @Option(help: "How many classes the labels of a folder have.")
   var classes = 10
 
   func validate() throws {
-    if source != nil, dataset != "mnist" { throw ValidationError("name the data once: \(source ?? "") or --dataset.") }
+    if source != nil, dataset != nil { throw ValidationError("name the data once: \(source ?? "") or --dataset.") }
     if source?.isEmpty == true { throw ValidationError("the data's name is empty. Name a table, a folder or mnist.") }
-    if dataset.isEmpty { throw ValidationError("--dataset names nothing. Name a folder, or leave it out for mnist.") }
+    if dataset?.isEmpty == true {
+      throw ValidationError("--dataset names nothing. Name a folder, or leave it out for mnist.")
+    }
     if classes < 2 || classes > 256 { throw ValidationError("--classes must be in 2...256: labels are bytes.") }
-    if name == "mnist", classes != 10 {
+    if name(orElse: nil) == "mnist", classes != 10 {
       throw ValidationError("mnist has 10 classes, not \(classes). Leave --classes out, or name a folder (./mnist).")
     }
   }
 
   /// The table that is named, if it is one: a file, or a name of the catalogue.
   var table: String? {
-    guard let source else { return nil }
+    guard let source else {
+      guard case .table = DataCatalog.all.first(where: { $0.name == dataset })?.content else { return nil }
+      return dataset
+    }
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: source, isDirectory: &isFolder) {
       return isFolder.boolValue ? nil : source
@@ -36,20 +41,23 @@ struct DataOptions: ParsableArguments {
     return source
   }
 
-  func load(_ output: Output) throws -> ImageDataset {
+  /// Whether nobody said which data.
+  var isNameless: Bool { source == nil && dataset == nil }
+
+  /// - Parameter standard: what is meant where nobody says; mnist if `nil`.
+  func load(_ output: Output, orElse standard: String? = nil) throws -> ImageDataset {
+    let name = name(orElse: standard)
     if case .pictures = DataCatalog.all.first(where: { $0.name == name })?.content {
       try DataCommand.fetch(name, output)
       return try DataCatalog.pictures(name)
     }
+    // A shell leaves `~/` alone in `--dataset=~/…`.
+    let home = FileManager.default.homeDirectoryForCurrentUser.path
+    let folder = name.hasPrefix("~/") ? home + name.dropFirst() : name
     return try ImageDataset.idx(folder: folder, classes: classes)
   }
 
-  private var name: String { source ?? dataset }
-
-  /// With `~/`, which a shell leaves alone in `--dataset=~/…`, as the home folder.
-  private var folder: String {
-    name.hasPrefix("~/") ? FileManager.default.homeDirectoryForCurrentUser.path + name.dropFirst() : name
-  }
+  private func name(orElse standard: String?) -> String { source ?? dataset ?? standard ?? "mnist" }
 }
 
 /// Flags that every command about the CPU understands.

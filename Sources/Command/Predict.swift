@@ -19,7 +19,9 @@ struct Predict: AsyncParsableCommand {
   @Argument(help: "A file that `cajal train --save` wrote.", completion: .file(extensions: ["safetensors"]))
   var model: String
 
-  @Argument(help: "A table (CSV or JSON lines) or an idx file of pictures; .gz or not.", completion: .file())
+  @Argument(
+    help: "A table (CSV or JSON lines; or a name of `cajal data`) or an idx file of pictures; .gz or not.",
+    completion: .file())
   var data: String?
 
   @Option(help: "A column's value, as NAME=VALUE, for one row without a file; columns not set are missing.")
@@ -47,7 +49,8 @@ struct Predict: AsyncParsableCommand {
     try machine.run {
       if set.isEmpty, let data, try isPictures(data) { return try predictPictures(data) }
       let predictor = try TablePredictor.load(model)
-      let table = try data.map { try Table(contentsOf: $0, options: .init(hasHeader: header)) } ?? row(predictor)
+      let source = try data.map { try TableSource($0, header: header, Output(isJSON: machine.json)) }
+      let table = try source.map { $0.test ?? $0.train } ?? row(predictor)
       let predictions = try predictor.predict(table)
       try machine.json ? writeJSON(predictions) : writeTable(table, predictor, predictions)
     }

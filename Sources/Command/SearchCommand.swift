@@ -21,13 +21,7 @@ struct SearchCommand: AsyncParsableCommand {
 
   enum Method: String, CaseIterable, ExpressibleByArgument { case halving, random, grid }
 
-  @Argument(help: "A table: CSV or JSON lines, .gz or not; or the name of one (see `cajal data`).", completion: .file())
-  var path: String
-
-  @OptionGroup(title: "Tables") var table: TableOptions
-  @OptionGroup(title: "Model") var network: NetworkOptions
-  @OptionGroup(title: "Learning") var optimization: OptimizationOptions
-  @OptionGroup(title: "Machine") var machine: MachineOptions
+  @OptionGroup var experiment: ExperimentOptions
 
   @Option(help: "What to vary, as NAME=A,B,C or NAME=A..B; may be repeated.")
   var vary: [String] = ["learning-rate=0.0003..0.03", "hidden=32,64,128,256", "dropout=0,0.1,0.2,0.4"]
@@ -42,7 +36,6 @@ struct SearchCommand: AsyncParsableCommand {
 
   func validate() throws {
     if trials < 1 { throw ValidationError("--trials must be at least 1.") }
-    if table.folds != nil { throw ValidationError("search judges by a held-out part: leave out --folds.") }
     _ = try domains()
   }
 
@@ -87,15 +80,11 @@ struct SearchCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try machine.run {
-      Interrupt.install()
-      let output = Output(isJSON: machine.json)
-      let split = try TableSplit(path, table, seed: optimization.seed, output)
-      let preprocessing = try split.preprocessing()
+    try experiment.run { output, split, preprocessing in
       let data = try preprocessing.data(split.train)
-      let search = Search(try domains(), shouldRise: false)
-      let candidates = method == .grid ? search.grid() : search.drawn(trials, seed: optimization.seed)
-      let budget = optimization.epochs ?? 30
+      let (search, seed) = (Search(try domains(), shouldRise: false), experiment.optimization.seed)
+      let candidates = method == .grid ? search.grid() : search.drawn(trials, seed: seed)
+      let budget = experiment.optimization.epochs ?? 30
       let tell = { (trial: Search.Trial, done: Int, count: Int) in try self.tell(trial, done, count, output) }
       let loss = { (candidate: Search.Candidate, epochs: Int) in
         try self.loss(candidate, epochs, preprocessing, data, output)
@@ -126,8 +115,10 @@ struct SearchCommand: AsyncParsableCommand {
     }.joined(separator: " ")
   }
 
-  private func settings(_ candidate: Search.Candidate, epochs: Int) throws -> RunSettings {
-    var (network, optimization) = (network, optimization)
+  private func fit(
+    _ candidate: Search.Candidate, _ epochs: Int, _ preprocessing: Preprocessing, _ data: LabeledData, _ output: Output
+  ) throws -> (TablePredictor, TrainingReport) {
+    var (network, optimization) = (experiment.network, experiment.optimization)
     optimization.epochs = epochs
     for (name, value) in candidate.values {
       switch name {
@@ -138,19 +129,17 @@ struct SearchCommand: AsyncParsableCommand {
       default: network.hidden = "\(max(1, Int(value)))"
       }
     }
-    return RunSettings(
-      network: network, optimization: optimization, keeping: try KeepingOptions.parse([]), device: machine.device)
+    return try experiment.fit(network, optimization, preprocessing, data, output)
   }
 
   /// The loss on a tenth of `data` after training on the rest.
   private func loss(
     _ candidate: Search.Candidate, _ epochs: Int, _ preprocessing: Preprocessing, _ data: LabeledData, _ output: Output
   ) throws -> Double {
-    let (train, rest) = try optimization.heldOut(data)
+    let (train, rest) = try experiment.optimization.heldOut(data)
     let predictor: TablePredictor
     do {
-      (predictor, _) = try TableFit(settings(candidate, epochs: epochs), output).run(
-        preprocessing, train, isShown: false, configuration: [:])
+      (predictor, _) = try fit(candidate, epochs, preprocessing, train, output)
     } catch is TrainingError {
       // A candidate that diverges is the worst, and no reason to end.
       return .nan
@@ -163,8 +152,7 @@ struct SearchCommand: AsyncParsableCommand {
     _ best: Search.Trial, _ preprocessing: Preprocessing, _ data: LabeledData, _ split: TableSplit, _ output: Output
   ) throws {
     try output.say("best: " + SearchCommand.text(best.candidate))
-    let (predictor, report) = try TableFit(settings(best.candidate, epochs: best.budget), output).run(
-      preprocessing, data, isShown: false, configuration: [:])
+    let (predictor, report) = try fit(best.candidate, best.budget, preprocessing, data, output)
     try Finish(
       measures: Measures().adding(try predictor.evaluate(preprocessing.data(split.test)), prefix: "test_"),
       trainSeconds: report.seconds, stepPlans: report.stepCounters.plansCompiled

@@ -48,7 +48,5 @@ struct TableOptions: ParsableArguments {
     return flags.first { $0.1 }?.0
   }
 
-  func read(_ path: String) throws -> Table { try Table(contentsOf: path, options: .init(hasHeader: header)) }
-
   var preprocessingTask: Preprocessing.Task? { task.map { $0 == .classes ? .classification : .regression } }
 }

@@ -109,9 +109,9 @@ struct TableSplit {
 
   init(_ path: String, _ options: TableOptions, seed: UInt64, _ output: Output) throws {
     self.options = options
-    let named = try TableSplit.named(path, output)
-    let whole = try named?.train ?? options.read(path)
-    guard let target = options.target ?? named?.target else {
+    let source = try TableSource(path, header: options.header, output)
+    let whole = source.train
+    guard let target = options.target ?? source.target else {
       throw ValidationError(
         "--target is missing: which column of \(path) is to be predicted? Its name, or its number; -1 is the last.")
     }
@@ -123,15 +123,15 @@ struct TableSplit {
     }
     let task = options.preprocessingTask ?? Preprocessing.inferredTask(known, column)
     stratum = task == .classification ? column : nil
-    if let other = try options.test.map(options.read) ?? (options.folds == nil ? named?.test : nil) {
+    let named = try options.test.map { try TableSource($0, header: options.header, output).train }
+    if let other = named ?? (options.folds == nil ? source.test : nil) {
       train = known
       test = other.droppingMissing(in: try other.column(target))
     } else if options.folds != nil {
       (train, test) = (known, known.selecting([]))
     } else {
       let share = options.testShare ?? 0.2
-      let labels = stratum.map { column in (0..<known.count).map { known.text($0, column) } }
-      let parts = try TableSplit.parts(known.count, labels, share, seed)
+      let parts = try TableSplit.parts(known.count, stratum.map(known.codes), share, seed)
       (train, test) = (known.selecting(parts.train), known.selecting(parts.test))
     }
     if options.folds != nil, let column = stratum { try TableSplit.check(known, column, options.folds ?? 2) }
@@ -143,15 +143,9 @@ struct TableSplit {
   }
 
   /// Indices of the rows to train on and to test with; of a class that has one row, that is to train on.
-  private static func parts(_ count: Int, _ labels: [String]?, _ share: Double, _ seed: UInt64) throws -> (
+  private static func parts(_ count: Int, _ strata: [Int]?, _ share: Double, _ seed: UInt64) throws -> (
     train: [Int], test: [Int]
   ) {
-    var numbers: [String: Int] = [:]
-    let strata = labels?.map { label in
-      let number = numbers[label] ?? numbers.count
-      numbers[label] = number
-      return number
-    }
     let parts = try Partition.split(count, [1 - share, share], strata: strata, seed: seed)
     guard let strata else { return (parts[0], parts[1]) }
     let known = Set(parts[0].map { strata[$0] })
@@ -161,21 +155,13 @@ struct TableSplit {
 
   /// Every class must be in what is trained on, whichever fold is left out.
   private static func check(_ table: Table, _ column: Int, _ folds: Int) throws {
-    var counts: [String: Int] = [:]
-    for row in 0..<table.count { counts[table.text(row, column), default: 0] += 1 }
-    guard let (label, _) = counts.first(where: { $0.value < 2 }) else { return }
+    let codes = table.codes(column)
+    let counts = Dictionary(codes.map { ($0, 1) }, uniquingKeysWith: +)
+    guard let row = codes.firstIndex(where: { counts[$0] == 1 }) else { return }
     throw FormatError(
-      path: table.path, problem: "one row alone is \"\(label)\": the fold that tests it would not have learned it",
+      path: table.path,
+      problem: "one row alone is \"\(table.text(row, column))\": the fold that tests it would not have learned it",
       remedy: "Add rows of that class, or leave it out")
-  }
-
-  /// A table of the catalogue, downloaded if it must be; `nil` where the name is a file's.
-  private static func named(_ name: String, _ output: Output) throws -> (train: Table, test: Table?, target: String)? {
-    guard !FileManager.default.fileExists(atPath: name), DataCatalog.all.contains(where: { $0.name == name }) else {
-      return nil
-    }
-    try DataCommand.fetch(name, output)
-    return try DataCatalog.table(name)
   }
 
   func preprocessing() throws -> Preprocessing { try preprocessing(of: train) }

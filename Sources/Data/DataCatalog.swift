@@ -53,7 +53,7 @@ public enum DataCatalog {
     public let file: String
     public let bytes: Int
     public let totalBytes: Int
-    public var fraction: Double { Double(bytes) / Double(Swift.max(1, totalBytes)) }
+    public var fraction: Double { Swift.min(1, Double(bytes) / Double(Swift.max(1, totalBytes))) }
   }
 
   /// The folder that downloads go to.

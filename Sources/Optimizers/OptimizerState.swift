@@ -69,6 +69,7 @@ package final class OptimizerState: Sendable {
   /// Applies the rule to each trainable parameter that has a gradient.
   func update(_ model: some Module, _ gradients: Gradients, by optimizer: some RuleOptimizer) {
     let parameters = model.trainableParameters
+    let gradients = StepGuard.current?.guarding(gradients) ?? gradients
     state.withLock { state in
       // Everything that building the step held is gone when it starts: gradients that only the step
       // needs are not kept, and old values that nobody holds are written over.

@@ -20,6 +20,10 @@ public protocol Callback: AnyObject {
   /// Callbacks that are told in its place, and after it.
   var members: [any Callback] { get }
 
+  /// By which a checkpoint knows it again, with its place among those of the same name: the type's unless it says
+  /// otherwise.
+  var name: String { get }
+
   /// What a resumed run needs to go on as if it had never ended; `nil` if nothing.
   func savedState() throws -> CallbackState?
 
@@ -29,6 +33,7 @@ public protocol Callback: AnyObject {
 
 extension Callback {
   public var members: [any Callback] { [] }
+  public var name: String { "\(type(of: self))" }
   public func savedState() throws -> CallbackState? { nil }
   public func restore(_ state: CallbackState) throws {}
 }

@@ -49,7 +49,8 @@ public final class RunFolder: Callback {
 
   /// - Parameters:
   ///   - resumes: whether a run goes on with what the folder holds; otherwise it must hold none.
-  ///   - configuration: what made this run what it is, for whoever compares it with others.
+  ///   - configuration: what made this run what it is, for whoever compares it with others; one that goes on must have
+  ///     the same.
   ///   - monitor: by which the best model is chosen; none is kept if `nil`.
   ///   - everySteps, everySeconds: checkpoints also in the middle of epochs.
   ///   - metadata: for the model files, as `Module.save` takes it.
@@ -74,7 +75,10 @@ public final class RunFolder: Callback {
     switch event {
     case .started:
       try AtomicFolder.create(folder)
-      if let earlier = try? RunFolder.record(of: folder), run.totalSteps > 0 { began = earlier.began }
+      if let earlier = try? RunFolder.record(of: folder), run.totalSteps > 0 {
+        try check(earlier)
+        began = earlier.began
+      }
       isOurs = true
       try write(record(run, .running))
     case .epochFinished:
@@ -93,6 +97,18 @@ public final class RunFolder: Callback {
       }
     case .stepFinished, .progress, .warning: break
     }
+  }
+
+  /// A run that goes on has the settings that it began with.
+  private func check(_ earlier: Record) throws {
+    let (old, new) = (earlier.configuration, configuration)
+    let differences = Set(old.keys).union(new.keys).sorted().filter { old[$0] != new[$0] }.map { name in
+      "\(name) was \(old[name] ?? "not given") and is \(new[name] ?? "not given")"
+    }
+    guard !differences.isEmpty else { return }
+    throw TrainingError(
+      problem: "\(folder) holds a run with other settings: " + differences.joined(separator: "; "),
+      remedy: "Give what it was begun with, or another folder to begin anew")
   }
 
   /// A folder that cannot be written to ends nothing.

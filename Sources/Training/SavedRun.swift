@@ -13,12 +13,14 @@ struct SavedRun {
   struct State: Codable {
     var version = 1
     var seed: UInt64
+    /// What the run is besides.
+    var plan: RunPlan?
     var position: TrainingPosition
     var learningRateFactor: Double
     var examples: Int
     /// The names of ``SavedRun/tensors`` that the epoch's sums are in, in their order.
     var sums: [String]
-    /// By kind and the count among its kind.
+    /// By name and the count among those of that name.
     var callbacks: [String: Data]
     /// Their names.
     var optimizers: [String]
@@ -50,7 +52,8 @@ struct SavedRun {
       for (key, tensor) in saved.tensors { tensors["callback/\(name)/\(key)"] = tensor }
     }
     state = State(
-      seed: run.seed, position: run.position, learningRateFactor: run.learningRateFactor, examples: run.sums.examples,
+      seed: run.seed, plan: run.plan, position: run.position, learningRateFactor: run.learningRateFactor,
+      examples: run.sums.examples,
       sums: sums.map(\.name), callbacks: callbacks, optimizers: run.optimizers.keys.sorted())
     self.tensors = tensors
   }
@@ -70,9 +73,9 @@ struct SavedRun {
   private static func named(_ callbacks: [any Callback]) -> [(String, any Callback)] {
     var counts: [String: Int] = [:]
     return callbacks.map { callback in
-      let kind = "\(type(of: callback))"
-      defer { counts[kind, default: 0] += 1 }
-      return ("\(kind).\(counts[kind, default: 0])", callback)
+      let name = callback.name
+      defer { counts[name, default: 0] += 1 }
+      return ("\(name).\(counts[name, default: 0])", callback)
     }
   }
 
@@ -135,10 +138,26 @@ struct SavedRun {
     .restored(metrics, from: tensors(under: "sum/"), names: state.sums, examples: state.examples)
   }
 
+  /// What is not as it was then, and harmless.
+  ///
+  /// - Throws: ``TrainingError`` where it makes another run.
+  func differences(seed: UInt64, _ plan: RunPlan, _ makePlan: () -> RunPlan) throws -> [String] {
+    guard state.seed == seed else {
+      throw TrainingError(
+        problem: "the run was begun with seed \(state.seed), not \(seed)",
+        remedy: "Pass that seed to go on with it, or another folder to begin anew")
+    }
+    return try state.plan?.differences(from: plan) { makePlan().firstBatch } ?? []
+  }
+
   /// Gives the callbacks of `run` what they remember.
   func restore(_ run: TrainingRun) throws {
     run.learningRateFactor = state.learningRateFactor
-    for (name, callback) in SavedRun.named(run.callbacks) {
+    let callbacks = SavedRun.named(run.callbacks)
+    for name in Set(state.callbacks.keys).subtracting(callbacks.map(\.0)).sorted() {
+      run.warn("what \(name) remembered in the checkpoint is lost: this run has no such callback.")
+    }
+    for (name, callback) in callbacks {
       guard let values = state.callbacks[name] else { continue }
       try callback.restore(CallbackState(values: values, tensors: tensors(under: "callback/\(name)/")))
     }

@@ -118,8 +118,10 @@ public final class Trainer<Model: Module> {
   ) throws -> TrainingReport {
     try eval(model.trainableParameters.filter { $0.shape != nil }.map(\.value))
     let callbacks = callbacks.flatMap { [$0] + $0.members }
+    var found: SavedRun?
     for case let checkpoint as Checkpoint in callbacks where checkpoint.resumes && resumed == nil {
-      if CheckpointFolder(checkpoint.folder).latest != nil { try resume(from: checkpoint.folder) }
+      let folder = CheckpointFolder(checkpoint.folder)
+      if folder.latest != nil { found = try folder.load() }
     }
     let accumulated = max(1, accumulatedBatches)
     let steps = data.count.map { ($0 + accumulated - 1) / accumulated }
@@ -128,8 +130,12 @@ public final class Trainer<Model: Module> {
         problem: "the schedule goes by the length of the run, and nobody knows how many batches the data has",
         remedy: "Give the schedule a length in steps (`over:`), or use data that knows its count")
     }
-    let run = try begin(epochs: epochs, steps: steps, seed: seed, callbacks)
     let rates = optimizers.mapValues(\.learningRate)
+    let run = try begin(epochs: epochs, steps: steps, seed: seed, callbacks, from: found) {
+      RunPlan(
+        epochs: schedule.dependsOnTotal ? epochs : nil, stepsPerEpoch: steps, accumulatedBatches: accumulated,
+        precision: precision.map { "\($0)" }, learningRates: rates, firstBatch: BatchDigest(firstOf: data))
+    }
     defer {
       for (name, rate) in rates { optimizers[name]?.learningRate = rate }
       history = run.history
@@ -176,23 +182,29 @@ public final class Trainer<Model: Module> {
   /// That of the first optimizer by name.
   private var learningRate: Double { optimizers.min { $0.key < $1.key }?.value.learningRate ?? 0 }
 
-  private func begin(epochs: Int, steps: Int?, seed: UInt64, _ callbacks: [any Callback]) throws -> TrainingRun {
-    let saved = resumed
+  private func begin(
+    epochs: Int, steps: Int?, seed: UInt64, _ callbacks: [any Callback], from found: SavedRun?,
+    _ makePlan: () -> RunPlan
+  ) throws -> TrainingRun {
+    let saved = resumed ?? found
     resumed = nil
-    if let saved, saved.state.seed != seed {
-      throw TrainingError(
-        problem: "the run was begun with seed \(saved.state.seed), not \(seed)",
-        remedy: "Pass that seed to go on with it, or another folder to begin anew")
-    }
+    let plan = saved != nil || callbacks.contains { $0 is Checkpoint } ? makePlan() : nil
+    var differences: [String] = []
+    if let saved, let plan { differences = try saved.differences(seed: seed, plan, makePlan) }
+    // Nothing of the model has changed where the run is refused.
+    try found?.restore(model, optimizers)
+    if let found { history = found.state.position.history }
     let sums = saved?.sums(metrics) ?? RunningSums(metrics)
     let run = TrainingRun(
       model: model, optimizers: optimizers, epochs: epochs, seed: seed, stepsPerEpoch: steps, callbacks: callbacks,
       position: saved?.state.position ?? TrainingPosition(), sums: sums)
+    run.plan = plan
     try saved?.restore(run)
+    for difference in differences { run.warn(difference) }
     run.retrace = { [unowned run] in
       try withNaNCheck {
         for batch in run.batches {
-          let result = self.drawing(run.seed, 0x57E9, max(0, run.totalSteps - 1)) {
+          let result = self.drawing(.step, run.seed, max(0, run.totalSteps - 1)) {
             withAutocast(to: self.precision) { withTraining { self.forward?(self.model, batch) } }
           }
           if let error = result?.loss.error { throw error }
@@ -233,18 +245,25 @@ public final class Trainer<Model: Module> {
 
   /// One step on the batches of `run`; returns its loss.
   private func step(_ run: TrainingRun) throws -> Tensor {
-    try drawing(run.seed, 0x57E9, run.totalSteps) {
-      try withAutocast(to: precision) { try customStep == nil ? descend(run) : performCustomStep(run) }
+    run.stepGuard = run.skipsNonFiniteSteps ? StepGuard() : nil
+    return try StepGuard.$current.withValue(run.stepGuard) {
+      try drawing(.step, run.seed, run.totalSteps) {
+        try withAutocast(to: precision) { try customStep == nil ? descend(run) : performCustomStep(run) }
+      }
     }
   }
 
+  /// What draws random numbers; each has its own, which nobody else makes of the seed.
+  private enum Drawer: UInt64 {
+    case step = 0x57E9
+    case validation = 0x7E57
+  }
+
   /// Runs `body` with draws that depend on its place in the run alone: a resumed run needs to know nothing else.
-  ///
-  /// - Parameter kind: tells steps from validations, and both from what others make of the seed.
-  private func drawing<Result>(_ seed: UInt64, _ kind: UInt64, _ place: Int, _ body: () throws -> Result) rethrows
-    -> Result
-  {
-    try withGenerator(Generator(key: Philox.derive(Philox.derive(seed, kind), UInt64(place))), body)
+  private func drawing<Result>(
+    _ drawer: Drawer, _ seed: UInt64, _ place: Int, _ body: () throws -> Result
+  ) rethrows -> Result {
+    try withGenerator(Generator(key: Philox.derive(Philox.derive(seed, drawer.rawValue), UInt64(place))), body)
   }
 
   private func performCustomStep(_ run: TrainingRun) throws -> Tensor {
@@ -277,7 +296,7 @@ public final class Trainer<Model: Module> {
       }
     }
     gradients = transformGradients(gradients)
-    if run.skipsNonFiniteSteps { gradients = gradients.skippingNonFinite(of: loss) }
+    run.stepGuard?.loss = loss
     // What optimizers compute is not part of mixed precision.
     withAutocast(to: nil) { for optimizer in optimizers.values { optimizer.update(model, gradients) } }
     return loss
@@ -305,7 +324,7 @@ public final class Trainer<Model: Module> {
   private func finishEpoch(_ run: TrainingRun, _ validation: Dataset<Batch>?, _ times: inout Times) throws {
     var measures = try run.sums.measures()
     if let validation {
-      let found = try drawing(run.seed, 0x7E57, run.history.epochs.count) { try evaluate(validation) }
+      let found = try drawing(.validation, run.seed, run.history.epochs.count) { try evaluate(validation) }
       measures = measures.adding(found, prefix: "val_")
     }
     let report = EpochReport(

@@ -27,13 +27,18 @@ public final class TrainingRun {
   /// ‖g‖₂ of each parameter's gradient in the last step, by path, where ``watchesGradients`` asks for it: scalars, which
   /// are computed with the step.
   public internal(set) var gradientNorms: [String: Tensor] = [:]
-  /// Whether a step whose gradients are not all finite is left out.
+  /// Whether updates whose gradients are not all finite are left out, those of a step of one's own too. A function that
+  /// was compiled keeps what it was compiled with.
   public var skipsNonFiniteSteps = false
+  /// What watches over the last step's updates, if ``skipsNonFiniteSteps`` asks for it.
+  var stepGuard: StepGuard?
   /// The measures of the last step's batches under the eyes of ``withNaNCheck(_:)``: throws what makes a NaN.
   var retrace: () throws -> Void = {}
 
   /// The steps done of the epoch that is under way.
   var stepInEpoch: Int
+  /// What whoever goes on with the run must have the same, where a checkpoint keeps it.
+  var plan: RunPlan?
   var sums: RunningSums
   private(set) var stopReason: String?
   private(set) var warnings: [String] = []

@@ -78,6 +78,34 @@ import Testing
     #expect(shown.status == 0 && shown.output.contains("parameters"), "\(shown)")
   }
 
+  @Test func whatHasANameIsTestedAndPredictedByName() throws {
+    #expect(try train("iris", "--epochs", "3", "--save", "m.safetensors").status == 0)
+    let tested = try Cajal.run("evaluate", "m.safetensors", "iris", in: folder)
+    #expect(tested.status == 0 && tested.output.contains("iris: 150 rows to test with"), "\(tested)")
+    let said = try Cajal.run("predict", "m.safetensors", "iris", in: folder)
+    #expect(said.status == 0 && said.output.split(separator: "\n").count == 151, "\(said)")
+    let nothing = try Cajal.run("evaluate", "m.safetensors", in: folder)
+    #expect(nothing.status == 64 && nothing.errors.contains("trained on a table. Name one"), "\(nothing)")
+    let trained = try train("--dataset", "iris", "--epochs", "1")
+    #expect(trained.output.contains("3 classes"), "\(trained)")
+  }
+
+  @Test func aRunGoesOnWithTheFlagsAndTheDataThatItBeganWith() throws {
+    try putPeople()
+    func resume(_ epochs: String, _ more: String...) throws -> Outcome {
+      let flags = ["train", "people.csv", "--target", "sport", "--run", "kept", "--resume", "--epochs", epochs]
+      return try Cajal.start(flags + more, in: folder).wait()
+    }
+    #expect(try resume("2").status == 0)
+    expectFailure(try resume("3", "--batch-size", "7"), "another shape of batches", "another folder")
+    expectFailure(try resume("3", "--learning-rate", "0.1"), "learning-rate was not given and is 0.1")
+    let longer = try resume("3")
+    #expect(longer.status == 0 && longer.output.contains("goes on after epoch 2"), "\(longer)")
+    #expect(longer.errors.contains("the schedule is of 3 epochs from here on"), "\(longer.errors)")
+    try putPeople(rows: 90)
+    expectFailure(try resume("4"), "another")
+  }
+
   @Test func foldsTestEveryRow() throws {
     try putPeople()
     let outcome = try train("people.csv", "--target", "sport", "--folds", "4", "--json")

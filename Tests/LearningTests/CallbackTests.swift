@@ -16,6 +16,11 @@ private func trainer(_ model: Sequential, _ optimizer: any Optimizer = Adam(lear
   Trainer(model, loss: .softmaxCrossEntropy, optimizer: optimizer, metrics: [.accuracy])
 }
 
+private struct Pair: Module {
+  let good: Dense
+  let bad: Dense
+}
+
 @Suite struct CallbackTests {
   @Test func aCallbackOfOnesOwnEndsTheRun() throws {
     final class StopWhenGood: Callback {
@@ -95,6 +100,46 @@ private func trainer(_ model: Sequential, _ optimizer: any Optimizer = Adam(lear
       try trainer.fit(XOR.data, epochs: 1, batchSize: 4, callbacks: [.nanGuard])
     }
     #expect(model.parameters.map(\.value.numbers) == before)
+  }
+
+  /// √ of nothing has no slope, though the loss is a number.
+  private func flat(_ model: Dense, _ x: Tensor) -> Tensor { (model(x) * 0).squared().sum(axis: -1).sqrt().mean() }
+
+  @Test func aStepWithoutFiniteGradientsIsToldOf() throws {
+    let model = Dense(2, inputs: 2)
+    let before = model.parameters.map(\.value.numbers)
+    let trainer = Trainer(model, optimizer: SGD(learningRate: 0.1)) { model, x, _ in self.flat(model, x) }
+    let warnings = try warnings(of: trainer)
+    #expect(warnings.count == 1 && warnings.first?.contains("the gradient of bias and 1 more is not finite") == true)
+    #expect(warnings.first?.hasPrefix("step 1 of epoch 1 changed nothing") == true, "\(warnings)")
+    #expect(model.parameters.map(\.value.numbers) == before)
+    let sound = Trainer(model, optimizer: SGD(learningRate: 0.1)) { model, x, _ in model(x).squared().mean() }
+    #expect(try self.warnings(of: sound) == [] && model.parameters.map(\.value.numbers) != before)
+  }
+
+  @Test func aStepOfOnesOwnIsGuardedUpdateByUpdate() throws {
+    let (good, bad) = (Dense(2, inputs: 2), Dense(2, inputs: 2))
+    let model = Pair(good: good, bad: bad)
+    let (ofGood, ofBad) = (Adam(learningRate: 0.1), SGD(learningRate: 0.1, momentum: 0.9))
+    let before = [good, bad].map { $0.kernel.value.numbers }
+    let trainer = Trainer(model, optimizers: ["good": ofGood, "bad": ofBad]) { model, batch in
+      let (loss, gradients) = valueAndGradient(of: model.good) { model.good(batch.inputs).squared().mean() }
+      ofGood.update(model.good, gradients)
+      let (_, others) = valueAndGradient(of: model.bad) { self.flat(model.bad, batch.inputs) }
+      ofBad.update(model.bad, others)
+      return StepResult(loss: loss)
+    }
+    let warnings = try warnings(of: trainer)
+    #expect(warnings.first?.contains("bad.bias and 1 more") == true && warnings.count == 1, "\(warnings)")
+    #expect(bad.kernel.value.numbers == before[1] && good.kernel.value.numbers != before[0])
+  }
+
+  private func warnings(of trainer: Trainer<some Module>) throws -> [String] {
+    var warnings: [String] = []
+    try trainer.fit(
+      XOR.data, epochs: 5, batchSize: 4,
+      callbacks: [.nanGuard, .onEvent { event, _ in if case .warning(let text) = event { warnings.append(text) } }])
+    return warnings
   }
 
   @Test func mixedPrecisionKeepsParametersInFloat32AndLearns() throws {

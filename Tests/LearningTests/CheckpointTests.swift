@@ -160,6 +160,107 @@ private struct Run {
     }
   }
 
+  @Test func whatMakesItAnotherRunIsRefusedByName() throws {
+    try withTemporaryFolder { folder in
+      try Run().fit([.checkpoint(folder)], dying: 12)
+      let others = withSeed(6) {
+        LabeledData(inputs: Tensor.normal([37, 2]), labels: Tensor((0..<37).map { $0 % 2 }), classes: 2)
+      }
+      func refused(_ reason: String, _ data: LabeledData, batch: Int = 8, _ change: (Run) -> Void = { _ in }) {
+        let run = Run()
+        let before = run.weights
+        change(run)
+        expectError(reason, "another folder") {
+          try run.trainer.fit(
+            data, epochs: 6, batchSize: batch, seed: 11, callbacks: [.checkpoint(folder, resumes: true)])
+        }
+        #expect(run.weights == before)
+      }
+      refused("shape of batches: inputs [8, 2]", examples, batch: 9)
+      refused("its first batch holds other numbers", others)
+      refused("accumulated batches: 1, not 2", examples) { $0.trainer.accumulatedBatches = 2 }
+      refused("precision: none, not bfloat16", examples) { $0.trainer.precision = .bfloat16 }
+    }
+  }
+
+  @Test func dataOfAnotherLengthIsRefused() throws {
+    try withTemporaryFolder { folder in
+      func fit(_ data: Dataset<Batch>, epochs: Int) throws {
+        try Run().trainer.fit(data, epochs: epochs, callbacks: [.checkpoint(folder, resumes: true)])
+      }
+      try fit(examples.batched(8), epochs: 1)
+      expectError("number of steps: 5, not 4") { try fit(examples.batched(8, droppingLast: true), epochs: 2) }
+    }
+  }
+
+  @Test func whatIsHarmlessIsToldAndTheRunGoesOn() throws {
+    try withTemporaryFolder { folder in
+      func fit(_ epochs: Int, rate: Double, _ schedule: Schedule, _ more: [any Callback] = []) throws -> [String] {
+        let trainer = Trainer(network(), loss: .softmaxCrossEntropy, optimizer: Adam(learningRate: rate))
+        var warnings: [String] = []
+        try trainer.fit(
+          examples, epochs: epochs, batchSize: 8, validation: examples, seed: 1, schedule: schedule,
+          callbacks: more + [
+            .onEvent { event, _ in if case .warning(let text) = event { warnings.append(text) } },
+            .checkpoint(folder, resumes: true),
+          ])
+        #expect(trainer.history.epochs.count == epochs)
+        return warnings
+      }
+      #expect(try fit(1, rate: 0.02, .constant(), [.earlyStopping()]) == [])
+      #expect(try fit(2, rate: 0.02, .constant(), [.earlyStopping()]) == [])
+      let warnings = try fit(3, rate: 0.01, .linear())
+      #expect(warnings.count == 2 && warnings.last?.contains("0.01 from here on; it was 0.02") == true, "\(warnings)")
+      #expect(warnings.first?.contains("EarlyStopping.0") == true)
+      #expect(try fit(4, rate: 0.01, .linear()).contains { $0.contains("of 4 epochs from here on") })
+    }
+  }
+
+  @Test func dataThatIsDrawnWithoutASeedMayGoOn() throws {
+    try withTemporaryFolder { folder in
+      let data = Dataset(indices: 0..<3) { _ in
+        Batch(
+          inputs: Tensor((0..<8).map { _ in Float.random(in: 0...1) }, shape: [4, 2]), targets: Tensor([0, 1, 1, 0]))
+      }
+      for epochs in 1...2 {
+        let trainer = Trainer(network(), loss: .softmaxCrossEntropy, optimizer: Adam())
+        try trainer.fit(data, epochs: epochs, callbacks: [.checkpoint(folder, resumes: true)])
+        #expect(trainer.history.epochs.count == epochs)
+      }
+    }
+  }
+
+  @Test func aFolderOfARunGoesOnWithItsOwnSettingsAlone() throws {
+    try withTemporaryFolder { folder in
+      try Run().fit([.run(folder, configuration: ["hidden": "8", "rate": "1"])], dying: 12)
+      expectError("rate was 1 and is 2", "size was not given and is 3", "another folder") {
+        try Run().fit([.run(folder, resumes: true, configuration: ["hidden": "8", "rate": "2", "size": "3"])])
+      }
+      #expect(try RunFolder.record(of: folder).configuration == ["hidden": "8", "rate": "1"])
+      try Run().fit([.run(folder, resumes: true, configuration: ["hidden": "8", "rate": "1"])])
+      #expect(try RunFolder.record(of: folder).status == .finished)
+    }
+  }
+
+  @Test func callbacksSayTheirOwnNames() throws {
+    final class Memory: Callback {
+      let name: String
+      var number = 0
+      init(_ name: String) { self.name = name }
+      func on(_ event: TrainingEvent, in run: TrainingRun) { if case .stepFinished = event { number += 1 } }
+      func savedState() throws -> CallbackState? { try CallbackState([number]) }
+      func restore(_ state: CallbackState) throws { number = try state.decode([Int].self)[0] }
+    }
+    try withTemporaryFolder { folder in
+      let (first, second) = (Memory("first"), Memory("second"))
+      second.number = 100
+      try Run().fit([first, second, .checkpoint(folder)], dying: 10)
+      let (again, other) = (Memory("second"), Memory("first"))
+      try Run().fit([again, other, .checkpoint(folder, resumes: true)], dying: 11)
+      #expect(again.number == 111 && other.number == 11)
+    }
+  }
+
   @Test func damagedCheckpointsAreRefusedByName() throws {
     try withTemporaryFolder { folder in
       try Run().fit([.checkpoint(folder)], dying: 12)
