@@ -19,6 +19,7 @@ enum {
   KEPT_LINES = 4 << 20,     // bytes of packed rows of A, with all of k
   SMALL_MATRIX = 32 << 10,  // bytes of what stays in the first-level cache where it lies
   CACHED_MATRIX = 8 << 20,  // bytes of what does not come from memory
+  ROWS_THAT_GAIN = 256,     // more of them hide that B is packed
 };
 // Multiply-adds of a task at least.
 #define LEAST_WORK (INT64_C(1) << 16)
@@ -83,7 +84,7 @@ static void choose_blocks(cj_gemm *job) {
   const int64_t width = job->kernels ? job->kernels->width : 1;
   int64_t rows = cj_min64(job->m, BLOCK_ROWS), columns = cj_min64(job->n, few ? STRIP : BLOCK_COLUMNS);
   const bool cuts = !few || job->k * job->n * job->bytes <= CACHED_MATRIX;
-  const int64_t a_again = job->packs_a && !job->keeps_lines ? 4 : 1, b_again = job->packs_b ? 4 : 1;
+  const int64_t a_again = job->packs_a && !job->keeps_lines ? 4 : 1, b_again = job->packs_b && !job->packed_b ? 4 : 1;
   while (cuts && job->batch * cj_ceil_div(job->m, rows) * cj_ceil_div(job->n, columns) < LEAST_TASKS &&
          rows * columns * job->k >= 2 * LEAST_WORK) {
     const bool cuts_rows = rows >= 16 && !few, cuts_columns = columns >= 2 * width;
@@ -110,15 +111,9 @@ const cj_gemm_kernels *cj_gemm_kernels_of(const cj_level *level, cj_dtype dtype)
   return pairs ? level->gemm_pairs : level->gemm[dtype];
 }
 
-void cj_matmul(const cj_product *product, const void *a, const void *b, void *c, cj_block_done done, void *context) {
+static cj_gemm make_job(const cj_product *product, const void *a, const void *b, void *c) {
   cj_product shape = *product;
   const int64_t bytes = cj_dtype_bytes(shape.dtype);
-  if (shape.batch * shape.m * shape.n == 0) return;
-  if (shape.k == 0) {
-    cj_fill((int32_t)bytes, shape.batch * shape.m * shape.n, 0, c);
-    if (done) done(context, 0, shape.batch * shape.m, 0, shape.n);
-    return;
-  }
   // One B for all: the batch is more rows.
   if (shape.b_batch == 0 && !shape.a_transposed && shape.a_batch == shape.m * shape.lda) {
     shape.m *= shape.batch;
@@ -136,9 +131,7 @@ void cj_matmul(const cj_product *product, const void *a, const void *b, void *c,
                  .b = operand(b, shape.b_transposed, shape.n, shape.ldb, shape.b_batch * bytes),
                  .c = c,
                  .level = level,
-                 .kernels = cj_gemm_kernels_of(level, shape.dtype),
-                 .done = done,
-                 .context = context};
+                 .kernels = cj_gemm_kernels_of(level, shape.dtype)};
   if (job.n == 1 && job.m > 1) {  // a column of C is a row of its transpose: b^T A^T
     const cj_gemm_operand left = job.a;
     job.is_column = true;
@@ -148,8 +141,46 @@ void cj_matmul(const cj_product *product, const void *a, const void *b, void *c,
     job.b = left;
   }
   choose_path(&job);
+  return job;
+}
+
+void cj_matmul(const cj_product *product, const void *a, const void *b, void *c, cj_block_done done, void *context) {
+  if (product->batch * product->m * product->n == 0) return;
+  if (product->k == 0) {
+    cj_fill((int32_t)cj_dtype_bytes(product->dtype), product->batch * product->m * product->n, 0, c);
+    if (done) done(context, 0, product->batch * product->m, 0, product->n);
+    return;
+  }
+  cj_gemm job = make_job(product, a, b, c);
+  job.packed_b = product->packed_b;
+  job.done = done;
+  job.context = context;
   choose_blocks(&job);
   static _Atomic uint64_t products = 0;
   job.number = atomic_fetch_add_explicit(&products, 1, memory_order_relaxed) + 1;
   cj_parallel(cj_ceil_div(job.batch, job.matrices) * job.row_blocks * job.column_blocks, run_task, &job);
+}
+
+// ---------------------------------------------------------------- B that is packed once
+
+int64_t cj_packed_b_bytes(const cj_product *product) {
+  if (product->batch * product->m * product->n * product->k == 0) return 0;
+  const cj_gemm job = make_job(product, NULL, NULL, NULL);
+  const bool packs = job.block == cj_gemm_multiply_block && job.packs_b && job.batch == 1 && !job.is_column;
+  return packs && job.m <= ROWS_THAT_GAIN ? cj_gemm_packed_bytes(&job) : 0;
+}
+
+typedef struct {
+  cj_gemm job;
+  char *packed;
+} packing;
+
+static void pack_panel(void *context, int64_t panel) {
+  const packing *work = context;
+  cj_gemm_pack_columns(&work->job, panel * work->job.kernels->width, work->packed);
+}
+
+void cj_pack_b(const cj_product *product, const void *b, void *packed) {
+  packing work = {make_job(product, NULL, b, NULL), packed};
+  cj_parallel(cj_ceil_div(work.job.n, work.job.kernels->width), pack_panel, &work);
 }

@@ -94,6 +94,7 @@ struct cj_gemm {
   const cj_gemm_kernels *kernels;  // NULL: integers
   int64_t depth;                   // of a slab
   bool packs_a, packs_b;
+  const char *packed_b;  // all panels of B, NULL where each block packs its own
   bool keeps_lines;  // packed rows of A, for the thread's next block
   uint64_t number;   // of the product, to know them by
   cj_gemm_block block;
@@ -115,6 +116,11 @@ int64_t cj_gemm_lines_bytes(const cj_gemm *job, int64_t rows);
 // `lines` lines of an operand from `first` on, at some depth.
 cj_gemm_lines cj_gemm_part(const cj_gemm *job, const cj_gemm_operand *operand, int64_t first, int64_t lines,
                            int64_t depth, int64_t depths);
+// Bytes of a slab of a packed panel of B, and of all of them.
+int64_t cj_gemm_panel_bytes(const cj_gemm *job);
+int64_t cj_gemm_packed_bytes(const cj_gemm *job);
+// Packs the panel of B that begins at `column` to its place.
+void cj_gemm_pack_columns(const cj_gemm *job, int64_t column, char *packed);
 // Sums of the compute type, `line` bytes apart, to rows of C.
 void cj_gemm_store(const cj_gemm *job, int64_t rows, int64_t columns, const char *sums, int64_t line, char *c);
 

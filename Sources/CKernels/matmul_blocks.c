@@ -97,16 +97,49 @@ static cj_gemm_lines panel_at(const panel_order *order, int64_t index, int64_t *
                       slab_depth(job, *depth));
 }
 
-static void find_panel(const cj_gemm *job, const cj_gemm_lines *lines, char *own, cj_gemm_panel *panel) {
-  const int64_t width = job->kernels->width;
-  const bool packs = job->packs_b || lines->lines < width;
-  if (packs) job->kernels->pack_b(lines, own);
-  panel->columns = lines->lines;
-  panel->b = packs ? own : lines->data;
-  panel->b_step = packs ? width * job->kernels->step_bytes : lines->depth_stride * job->bytes;
+int64_t cj_gemm_panel_bytes(const cj_gemm *job) {
+  return steps(job, job->depth) * job->kernels->width * job->kernels->step_bytes;
 }
 
-static void fetch(const cj_gemm *job, const cj_gemm_lines *lines, cj_gemm_panel *panel) {
+// Where a panel of a B that is packed once lies: by columns, then by slabs.
+static int64_t packed_offset(const cj_gemm *job, int64_t column, int64_t depth) {
+  const int64_t slabs = cj_ceil_div(job->k, job->depth);
+  return (column / job->kernels->width * slabs + depth / job->depth) * cj_gemm_panel_bytes(job);
+}
+
+static const char *packed_panel(const cj_gemm *job, int64_t column, int64_t depth) {
+  return job->packed_b ? job->packed_b + packed_offset(job, column, depth) : NULL;
+}
+
+int64_t cj_gemm_packed_bytes(const cj_gemm *job) {
+  return cj_ceil_div(job->n, job->kernels->width) * cj_ceil_div(job->k, job->depth) * cj_gemm_panel_bytes(job);
+}
+
+void cj_gemm_pack_columns(const cj_gemm *job, int64_t column, char *packed) {
+  const int64_t columns = cj_min64(job->n - column, job->kernels->width);
+  for (int64_t depth = 0; depth < job->k; depth += job->depth) {
+    const cj_gemm_lines lines = cj_gemm_part(job, &job->b, column, columns, depth, slab_depth(job, depth));
+    job->kernels->pack_b(&lines, packed + packed_offset(job, column, depth));
+  }
+}
+
+static void find_panel(const cj_gemm *job, const cj_gemm_lines *lines, const char *packed, char *own,
+                       cj_gemm_panel *panel) {
+  const int64_t width = job->kernels->width;
+  const bool packs = !packed && (job->packs_b || lines->lines < width);
+  if (packs) job->kernels->pack_b(lines, own);
+  panel->columns = lines->lines;
+  panel->b = packed ? packed : packs ? own : lines->data;
+  panel->b_step = packed || packs ? width * job->kernels->step_bytes : lines->depth_stride * job->bytes;
+}
+
+static void fetch(const cj_gemm *job, const cj_gemm_lines *lines, const char *packed, cj_gemm_panel *panel) {
+  if (packed) {
+    panel->next = packed;
+    panel->next_lines = 1;
+    panel->next_pieces = cj_ceil_div(steps(job, lines->depth) * job->kernels->width * job->kernels->step_bytes, 64);
+    return;
+  }
   const bool along = lines->depth_stride == 1;
   panel->next = lines->data;
   panel->next_lines = along ? lines->lines : lines->depth;
@@ -118,7 +151,7 @@ void cj_gemm_multiply_block(const cj_gemm *job, int64_t row, int64_t rows, int64
   const int64_t width = job->kernels->width;
   const bool is_wide = job->bytes == job->compute_bytes;
   const int64_t sums_line = cj_gemm_in_lines(columns * job->compute_bytes);
-  const int64_t panel_bytes = steps(job, job->depth) * width * job->kernels->step_bytes;
+  const int64_t panel_bytes = cj_gemm_panel_bytes(job);
   const char *all_lines = job->keeps_lines ? kept_lines(job, row, rows) : NULL;
   const int64_t lines_bytes = job->packs_a && !all_lines ? rows * line_bytes(job) : 0;
   char *own_panel = cj_scratch(CJ_SCRATCH_PRODUCT, panel_bytes + lines_bytes + (is_wide ? 0 : rows * sums_line));
@@ -136,11 +169,11 @@ void cj_gemm_multiply_block(const cj_gemm *job, int64_t row, int64_t rows, int64
     panel.steps = steps(job, slab_depth(job, depth));
     panel.accumulate = depth > 0;
     panel.c = (is_wide ? c : sums) + j * job->compute_bytes;
-    find_panel(job, &lines, own_panel, &panel);
+    find_panel(job, &lines, packed_panel(job, column + j, depth), own_panel, &panel);
     panel.next_lines = 0;
     if (index + 1 < order.slabs * order.panels) {
       lines = panel_at(&order, index + 1, &j, &depth);
-      if (job->packs_b) fetch(job, &lines, &panel);
+      if (job->packs_b) fetch(job, &lines, packed_panel(job, column + j, depth), &panel);
     }
     job->kernels->multiply(&panel);
   }

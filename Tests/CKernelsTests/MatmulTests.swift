@@ -23,7 +23,7 @@ extension CKernels {
         cj_product(
           dtype: dtype, a_transposed: transposedA, b_transposed: transposedB, batch: Int64(batch), m: Int64(m),
           n: Int64(n), k: Int64(k), lda: Int64(lda), a_batch: sharedA ? 0 : Int64(matrixA), ldb: Int64(ldb),
-          b_batch: sharedB ? 0 : Int64(matrixB))
+          b_batch: sharedB ? 0 : Int64(matrixB), packed_b: nil)
       }
 
       func run<T: BitwiseCopyable>(_ a: [T], _ b: [T]) -> [UInt8] {

@@ -100,7 +100,9 @@ public final class RunArguments: @unchecked Sendable {
     storage = nil
     let isUnshared = host.byteCount == byteCount && isKnownUniquelyReferenced(&host)
     inputs[index].storage = host
-    return isUnshared ? host : nil
+    guard isUnshared else { return nil }
+    host.forgetCopies()
+    return host
   }
 }
 

@@ -10,6 +10,7 @@ public final class HostStorage: DeviceStorage, @unchecked Sendable {
   public let pointer: UnsafeMutableRawPointer
   /// Counts this block; `nil` where the memory is somebody else's.
   private let meter: MemoryMeter?
+  private let copies = Mutex(LaidOutCopies())
 
   /// Memory that its owner keeps valid for as long as this is used.
   init(borrowing pointer: UnsafeMutableRawPointer, byteCount: Int, device: Device) {
@@ -33,6 +34,55 @@ public final class HostStorage: DeviceStorage, @unchecked Sendable {
     guard let meter else { return }
     cj_free(pointer, Int64(max(byteCount, 1)))
     meter.add(-byteCount)
+  }
+}
+
+/// Copies of one storage's elements, in the layouts that kernels read fastest.
+private struct LaidOutCopies {
+  /// Runs that asked for one.
+  var requests = 0
+  var copies: [PackedLayout: HostStorage] = [:]
+}
+
+/// Which matrix of a storage, and as which kernels read it.
+struct PackedLayout: Hashable, Sendable {
+  var dtype: DType
+  var isTransposed: Bool
+  var rows, columns, stride: Int
+  /// Bytes from the storage's first.
+  var offset: Int
+  var level: UInt32
+}
+
+extension HostStorage {
+  /// Runs that ask before a copy is made: new weights at every step are read less often than that.
+  private static let requestsBeforeCopy = 4
+  /// Copies of one storage at most.
+  private static let copyLimit = 4
+
+  /// The elements in another layout, kept until these are written over; `nil` while it is not known to pay.
+  ///
+  /// - Parameter make: fills the copy, or has no memory for it.
+  func copy(packedAs layout: PackedLayout, make: () -> HostStorage?) -> HostStorage? {
+    let (known, isWorthMaking) = copies.withLock { copies -> (HostStorage?, Bool) in
+      if copies.requests <= Self.requestsBeforeCopy {
+        copies.requests += 1
+        return (nil, false)
+      }
+      return (copies.copies[layout], copies.copies.count < Self.copyLimit)
+    }
+    guard known == nil, isWorthMaking, let made = make() else { return known }
+    return copies.withLock { copies in
+      // Another run may have been faster.
+      if let first = copies.copies[layout] { return first }
+      copies.copies[layout] = made
+      return made
+    }
+  }
+
+  /// For one that is about to be written over, by its only owner.
+  func forgetCopies() {
+    copies.withLock { $0 = LaidOutCopies() }
   }
 }
 

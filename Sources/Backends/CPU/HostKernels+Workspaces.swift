@@ -24,8 +24,10 @@ extension HostKernels {
 /// The arguments of `cj_matmul` but for the addresses.
 struct MatrixProduct {
   private let product: cj_product
+  /// The buffer of the second operand, packed.
+  private let packed: Int?
 
-  init(_ matmul: MatMul, _ operands: [Placement]) {
+  init(_ matmul: MatMul, _ operands: [Placement], _ packedOperands: inout PackedOperands) {
     let (a, b) = (operands[0], operands[1])
     guard let left = MatrixLayout(a.view), let right = MatrixLayout(b.view) else {
       preconditionFailure("a product was given matrices that it does not accept")
@@ -35,19 +37,28 @@ struct MatrixProduct {
       dtype: a.dtype.kernel, a_transposed: matmul.transposesA != left.isTransposed,
       b_transposed: matmul.transposesB != right.isTransposed, batch: Int64(size.batch), m: Int64(size.m),
       n: Int64(size.n), k: Int64(size.k), lda: Int64(left.rowStride), a_batch: Int64(left.batchStride),
-      ldb: Int64(right.rowStride), b_batch: Int64(right.batchStride))
+      ldb: Int64(right.rowStride), b_batch: Int64(right.batchStride), packed_b: nil)
+    packed = packedOperands.add(product, b)
   }
 
-  func run(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ c: UnsafeMutableRawPointer) {
-    withUnsafePointer(to: product) { cj_matmul($0, a, b, c, nil, nil) }
+  private func with(_ pointers: HostProgram.Pointers) -> cj_product {
+    var product = product
+    if let packed { product.packed_b = UnsafeRawPointer(pointers[packed]) }
+    return product
+  }
+
+  func run(
+    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ c: UnsafeMutableRawPointer, _ pointers: HostProgram.Pointers
+  ) {
+    withUnsafePointer(to: with(pointers)) { cj_matmul($0, a, b, c, nil, nil) }
   }
 
   /// The product, and `group` over each part of it that is done.
   func run(
-    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ c: UnsafeMutableRawPointer, followedBy group: HostGroup,
-    _ pointers: HostProgram.Pointers
+    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ c: UnsafeMutableRawPointer, _ pointers: HostProgram.Pointers,
+    followedBy group: HostGroup
   ) {
-    withUnsafePointer(to: product) { product in
+    withUnsafePointer(to: with(pointers)) { product in
       group.withGroup { cj_matmul_then(product, a, b, c, $0, pointers) }
     }
   }

@@ -11,36 +11,39 @@ enum HostKernels {
 
   private static let nothing: Kernel = { _ in }
 
-  static func make(_ step: Step, _ program: Program) -> Kernel {
+  static func make(_ step: Step, _ program: Program, _ packed: inout PackedOperands) -> Kernel {
     switch step.kind {
     case .group(let group): return makeGroup(group)
     case .copy(let source, let target): return makeCopy(source, to: target)
-    case .followed(let first, let group): return makeFollowed(first, group)
+    case .followed(let first, let group): return makeFollowed(first, group, &packed)
     case .loop(_, let signature, let body, let operands, let results, let types):
       return HostLoop(signature, body, operands, results, types).kernel
     case .operation(let operation, let operands, let results, let types, let workspace):
-      return make(operation, operands, results, types, workspace)
+      return make(operation, operands, results, types, workspace, &packed)
     }
   }
 
   /// A product, and a group over its results.
-  private static func makeFollowed(_ first: Step.Kind, _ group: FusedGroup) -> Kernel {
+  private static func makeFollowed(
+    _ first: Step.Kind, _ group: FusedGroup, _ packed: inout PackedOperands
+  ) -> Kernel {
     guard case .operation(let operation, let operands, let results, _, _) = first, let matmul = operation as? MatMul,
       let result = results[0]
     else { preconditionFailure("a group follows what is no product") }
-    let product = MatrixProduct(matmul, operands)
+    let product = MatrixProduct(matmul, operands, &packed)
     let rest = HostGroup(group, keepsColumns: true)
     let (x, y) = (address(operands[0]), address(operands[1]))
-    return { product.run(x($0), y($0), $0[result]!, followedBy: rest, $0) }
+    return { product.run(x($0), y($0), $0[result]!, $0, followedBy: rest) }
   }
 
   private static func make(
-    _ operation: any Operation, _ operands: [Placement], _ results: [Int?], _ types: ResultTypes, _ workspace: Int?
+    _ operation: any Operation, _ operands: [Placement], _ results: [Int?], _ types: ResultTypes, _ workspace: Int?,
+    _ packed: inout PackedOperands
   ) -> Kernel {
     if let check = operation as? CheckIndices { return makeCheck(check, operands[0]) }
     let isEmpty = types.array.allSatisfy { $0.shape.count == 0 }
     if isEmpty, !operation.isFallible, !operation.hasEffect { return nothing }
-    if let result = results[0], let kernel = kernel(of: operation, operands, result, types.first, workspace) {
+    if let result = results[0], let kernel = kernel(of: operation, operands, result, types.first, workspace, &packed) {
       return kernel
     }
     return makeLoops(operation, operands, results, types)
@@ -48,10 +51,11 @@ enum HostKernels {
 
   /// The operation's own kernel, or `nil` for one that runs by its definition.
   private static func kernel(
-    of operation: any Operation, _ operands: [Placement], _ result: Int, _ type: TensorType, _ workspace: Int?
+    of operation: any Operation, _ operands: [Placement], _ result: Int, _ type: TensorType, _ workspace: Int?,
+    _ packed: inout PackedOperands
   ) -> Kernel? {
     switch operation {
-    case let matmul as MatMul: return makeMatMul(matmul, operands, result)
+    case let matmul as MatMul: return makeMatMul(matmul, operands, result, &packed)
     case let reduce as Reduce: return makeReduce(reduce, operands[0], result, workspace)
     case let reduce as ArgReduce: return makeArgReduce(reduce, operands[0], result)
     case let sort as ArgSort: return makeArgSort(sort, operands[0], result, workspace)
@@ -98,10 +102,12 @@ enum HostKernels {
 
   // MARK: Products and reductions
 
-  private static func makeMatMul(_ matmul: MatMul, _ operands: [Placement], _ result: Int) -> Kernel {
-    let product = MatrixProduct(matmul, operands)
+  private static func makeMatMul(
+    _ matmul: MatMul, _ operands: [Placement], _ result: Int, _ packed: inout PackedOperands
+  ) -> Kernel {
+    let product = MatrixProduct(matmul, operands, &packed)
     let (x, y) = (address(operands[0]), address(operands[1]))
-    return { product.run(x($0), y($0), $0[result]!) }
+    return { product.run(x($0), y($0), $0[result]!, $0) }
   }
 
   private static func makeReduce(_ reduce: Reduce, _ operand: Placement, _ result: Int, _ workspace: Int?) -> Kernel {

@@ -13,6 +13,7 @@ final class HostProgram: Sendable {
 
   private let program: Program
   private let kernels: [Kernel]
+  private let packedOperands: PackedOperands
   /// Inputs that outputs show as they are.
   private let shownInputs: Set<Int>
 
@@ -20,7 +21,9 @@ final class HostProgram: Sendable {
 
   init(_ program: Program) {
     self.program = program
-    kernels = program.steps.map { HostKernels.make($0, program) }
+    var packedOperands = PackedOperands(program)
+    kernels = program.steps.map { HostKernels.make($0, program, &packedOperands) }
+    self.packedOperands = packedOperands
     shownInputs = Set(
       program.outputs.compactMap { output in
         if case .input(let number) = program.buffers[output.buffer].home { return number }
@@ -55,7 +58,7 @@ final class HostProgram: Sendable {
     // Scalars of the host are read from memory as everything else is.
     var scalars = arguments.inputs.map(\.scalar)
     try scalars.withUnsafeMutableBufferPointer { (scalars) throws(RunFailure) in
-      try execute(arguments, scalars, arena, blocks)
+      try execute(arguments, scalars, arena, blocks, allocate)
     }
     withExtendedLifetime((arguments, arena)) {}
     return program.outputs.map { output in
@@ -66,9 +69,9 @@ final class HostProgram: Sendable {
 
   private func execute(
     _ arguments: RunArguments, _ scalars: UnsafeMutableBufferPointer<UInt64>, _ arena: HostStorage?,
-    _ blocks: [HostStorage]
+    _ blocks: [HostStorage], _ allocate: Allocate
   ) throws(RunFailure) {
-    var pointers = [UnsafeMutableRawPointer?](repeating: nil, count: program.buffers.count)
+    var pointers = [UnsafeMutableRawPointer?](repeating: nil, count: program.buffers.count + packedOperands.count)
     for (index, buffer) in program.buffers.enumerated() {
       switch buffer.home {
       case .input(let number):
@@ -82,6 +85,7 @@ final class HostProgram: Sendable {
       case .output(let block): pointers[index] = blocks[block].pointer
       }
     }
+    packedOperands.find(arguments, &pointers, allocate)
     arguments.times?.mark()
     for (index, kernel) in kernels.enumerated() {
       do {

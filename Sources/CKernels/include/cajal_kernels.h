@@ -212,11 +212,12 @@ void cj_cumulative_sum(bool reversed, cj_dtype dtype, int64_t outer, int64_t n, 
 // lda elements apart, of B ldb. a_batch, b_batch: elements between matrices, 0 shares one.
 // float32, float64; float16, bfloat16 (accumulate in float32, round once); int32, int64 (wrapping).
 // k = 0 gives zeros.
-typedef struct {
+typedef struct __attribute__((swift_attr("@Sendable"))) {
   cj_dtype dtype;
   bool a_transposed, b_transposed;
   int64_t batch, m, n, k;
   int64_t lda, a_batch, ldb, b_batch;
+  const void *_Nullable packed_b;  // B as cj_pack_b left it, or NULL
 } cj_product;
 // A rectangle of C, seen as [batch * m, n], has its final value and is still in the cache. Called on the
 // thread that computed it; the rectangles of a product cover C and do not overlap.
@@ -224,6 +225,12 @@ typedef void (*cj_block_done)(void *_Nullable context, int64_t row, int64_t rows
                               int64_t columns);
 void cj_matmul(const cj_product *product, const void *a, const void *b, void *c, cj_block_done _Nullable done,
                void *_Nullable context);
+
+// Bytes of B as the product's kernels read it, for a B that meets many products; 0 where that saves nothing.
+// It depends on B and its layout, not on the rows of A, and is good at the SIMD level that it was packed at.
+int64_t cj_packed_b_bytes(const cj_product *product);
+// packed: 64-byte aligned.
+void cj_pack_b(const cj_product *product, const void *b, void *packed);
 
 // The product, and a group over each rectangle of C that is done. The group has no rows or folds; its space is
 // C's, the last axis n, and one of its slots is C.
