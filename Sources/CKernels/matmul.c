@@ -19,7 +19,7 @@ enum {
   KEPT_LINES = 4 << 20,     // bytes of packed rows of A, with all of k
   SMALL_MATRIX = 32 << 10,  // bytes of what stays in the first-level cache where it lies
   CACHED_MATRIX = 8 << 20,  // bytes of what does not come from memory
-  ROWS_THAT_GAIN = 128,     // a percent or three beyond
+  ROWS_THAT_GAIN = 64,      // from a copy of B: at 128 it is 2% (decision 6)
 };
 // Multiply-adds of a task at least.
 #define LEAST_WORK (INT64_C(1) << 16)
