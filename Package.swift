@@ -69,10 +69,13 @@ let package = Package(
       ],
       path: "Sources/Training"),
     .target(
+      name: "CajalVision", dependencies: ["CajalBase", "CajalTensor", "CajalFormats", "CajalData"],
+      path: "Sources/Vision"),
+    .target(
       name: "Cajal",
       dependencies: [
         "CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalLosses",
-        "CajalMetrics", "CajalData", "CajalPlot", "CajalTraining", "CajalFormats",
+        "CajalMetrics", "CajalData", "CajalPlot", "CajalTraining", "CajalFormats", "CajalVision",
       ],
       path: "Sources/Umbrella"),
     .executableTarget(
@@ -114,7 +117,11 @@ let package = Package(
     .testTarget(
       name: "LearningTests", dependencies: ["Cajal", "CajalData", "CajalFormats"], path: "Tests/LearningTests",
       exclude: ["Golden", "TensorBoard"]),
-    .testTarget(name: "CommandTests", dependencies: ["CajalBase", "CajalCommand"], path: "Tests/CommandTests"),
+    .testTarget(
+      name: "VisionTests", dependencies: ["CajalBase", "CajalTensor", "CajalFormats", "CajalData", "CajalVision"],
+      path: "Tests/VisionTests", exclude: ["Golden"]),
+    .testTarget(
+      name: "CommandTests", dependencies: ["CajalBase", "CajalCommand", "CajalVision"], path: "Tests/CommandTests"),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -20,3 +20,6 @@ let (optimizer, sgd) = (Adam(), SGD())
 var (loss, gradients) = valueAndGradient(of: model) { softmaxCrossEntropy(model(x), y) }
 let trainer = Trainer(model, loss: .softmaxCrossEntropy, optimizer: optimizer)
 let history = trainer.history
+let (trunk, head) = (makeModel(), makeModel())
+let examples = try data.train.images()
+let picture = try Image.read("cat.png")

@@ -85,6 +85,20 @@ public struct OptionalLibrary: Sendable {
     lostWithout: "gzip files (.gz), such as the MNIST files that come with Cajal, cannot be read",
     package: "zlib1g")
 
+  /// libpng, which reads and writes PNG pictures.
+  public static let libpng = OptionalLibrary(
+    name: "libpng",
+    candidates: ["libpng16.so.16", "libpng16.so", "libpng16.16.dylib", "libpng16.dylib"],
+    lostWithout: "PNG pictures cannot be read, and what networks see cannot be drawn",
+    package: "libpng16-16")
+
+  /// libjpeg-turbo's own interface, which reads and writes JPEG pictures.
+  public static let turbojpeg = OptionalLibrary(
+    name: "libjpeg-turbo",
+    candidates: ["libturbojpeg.so.0", "libturbojpeg.so", "libturbojpeg.0.dylib", "libturbojpeg.dylib"],
+    lostWithout: "JPEG pictures cannot be read or written",
+    package: "libturbojpeg0")
+
   /// Every library that Cajal looks for.
-  public static let all: [OptionalLibrary] = [zlib]
+  public static let all: [OptionalLibrary] = [zlib, libpng, turbojpeg]
 }

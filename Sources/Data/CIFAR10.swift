@@ -8,45 +8,82 @@ public enum CIFAR10 {
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
   ]
 
-  private static let side = 32
-  private static let pixels = side * side
+  /// Reads files of the binary version, such as `data_batch_1.bin`, one after the other; gzip or not.
+  ///
+  /// **Shapes**: inputs `[N, 32, 32, 3]`, uint8.
+  ///
+  /// **Errors**: `FormatError` where a file is missing, no whole number of records, or has a label beyond the classes.
+  public static func read(_ paths: [String]) throws -> LabeledData { try format.read(paths) }
 
   /// Reads the archive of the binary version.
   static func read(archive path: String) throws -> ImageDataset {
+    try format.read(
+      archive: path, name: "cifar10", train: (1...5).map { "data_batch_\($0).bin" }, test: "test_batch.bin")
+  }
+
+  /// The pictures of records in memory.
+  static func data(_ records: [UInt8], _ path: String) throws -> LabeledData { try format.data(records, path) }
+
+  private static let format = CIFARFormat(labelBytes: 1, classes: 10)
+}
+
+/// Records of pictures: bytes of labels, the last of which counts, and a plane each of red, green and blue.
+struct CIFARFormat {
+  let labelBytes: Int
+  let classes: Int
+
+  private static let side = 32
+  private static let pixels = side * side
+
+  func read(_ paths: [String]) throws -> LabeledData {
+    var records: [UInt8] = []
+    for path in paths {
+      let file = try FileReader(path)
+      let isPacked = Gzip.isGzip(try file.bytes(at: 0, count: min(2, file.size)))
+      let bytes = isPacked ? try Gzip.decompress(file: path) : try file.bytes(at: 0, count: file.size)
+      try check(bytes, path)
+      records += bytes
+    }
+    return try data(records, paths.joined(separator: ", "))
+  }
+
+  func read(archive path: String, name: String, train: [String], test: String) throws -> ImageDataset {
     var parts: [String: [UInt8]] = [:]
     try TarArchive.forEachFile(in: path, withSuffix: ".bin") { name, bytes in
       parts[name.split(separator: "/").last.map(String.init) ?? name] = bytes
     }
-    let names = (1...5).map { "data_batch_\($0).bin" }
-    guard let test = parts["test_batch.bin"], names.allSatisfy({ parts[$0] != nil }) else {
+    guard let tested = parts[test], train.allSatisfy({ parts[$0] != nil }) else {
       throw FormatError(
-        path: path, problem: "it lacks one of \((names + ["test_batch.bin"]).joined(separator: ", "))",
-        remedy: "Download it again")
+        path: path, problem: "it lacks one of \((train + [test]).joined(separator: ", "))", remedy: "Download it again")
     }
     return ImageDataset(
-      name: "cifar10", train: try data(names.flatMap { parts[$0] ?? [] }, path), test: try data(test, path))
+      name: name, train: try data(train.flatMap { parts[$0] ?? [] }, path), test: try data(tested, path))
   }
 
-  /// Pictures of records: a byte of the label, and a plane each of red, green and blue.
-  ///
-  /// **Shapes**: `[N, 32, 32, 3]`, uint8.
-  static func data(_ records: [UInt8], _ path: String) throws -> LabeledData {
-    let size = 1 + 3 * pixels
+  private func check(_ records: [UInt8], _ path: String) throws {
+    let size = labelBytes + 3 * Self.pixels
     guard !records.isEmpty, records.count % size == 0 else {
       throw FormatError(
         path: path, problem: "\(records.count) bytes are no records of \(size)", remedy: "Download it again")
     }
+  }
+
+  /// **Shapes**: `[N, 32, 32, 3]`, uint8.
+  func data(_ records: [UInt8], _ path: String) throws -> LabeledData {
+    try check(records, path)
+    let (pixels, side) = (Self.pixels, Self.side)
+    let size = labelBytes + 3 * pixels
     let count = records.count / size
-    let labels = (0..<count).map { Int32(records[$0 * size]) }
-    if let place = labels.firstIndex(where: { $0 >= 10 }) {
+    let labels = (0..<count).map { Int32(records[$0 * size + labelBytes - 1]) }
+    if let place = labels.firstIndex(where: { $0 >= classes }) {
       throw FormatError(
-        path: path, problem: "label \(labels[place]) at position \(place) is outside 0..<10",
+        path: path, problem: "label \(labels[place]) at position \(place) is outside 0..<\(classes)",
         remedy: "Download it again")
     }
     let pictures = [UInt8](unsafeUninitializedCapacity: count * 3 * pixels) { target, initialized in
       records.withUnsafeBufferPointer { source in
         for picture in 0..<count {
-          let (from, to) = (picture * size + 1, picture * 3 * pixels)
+          let (from, to) = (picture * size + labelBytes, picture * 3 * pixels)
           for pixel in 0..<pixels {
             for channel in 0..<3 { target[to + 3 * pixel + channel] = source[from + channel * pixels + pixel] }
           }
@@ -55,6 +92,6 @@ public enum CIFAR10 {
       initialized = count * 3 * pixels
     }
     let inputs = pictures.withUnsafeBytes { Tensor(bytes: $0, shape: [count, side, side, 3], dtype: .uint8) }
-    return LabeledData(inputs: inputs, labels: Tensor(labels), classes: 10)
+    return LabeledData(inputs: inputs, labels: Tensor(labels), classes: classes)
   }
 }

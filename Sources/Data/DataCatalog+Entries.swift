@@ -62,6 +62,14 @@ extension DataCatalog {
           checksum: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd", byteCount: 170_052_171)
       ], isShipped: false),
     Entry(
+      name: "cifar100", summary: "50,000 + 10,000 colour pictures of 100 kinds, 32×32",
+      licence: "none stated; cite Krizhevsky 2009", content: .pictures(classes: 100),
+      files: [
+        File(
+          name: "cifar-100-binary.tar.gz", url: "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
+          checksum: "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec", byteCount: 168_513_733)
+      ], isShipped: false),
+    Entry(
       name: "california-housing", summary: "20,640 districts, 9 measures, the median price of a house",
       licence: "public (Pace and Barry 1997)", content: .table(target: "median_house_value"),
       files: [

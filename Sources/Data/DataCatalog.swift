@@ -110,6 +110,7 @@ public enum DataCatalog {
     }
     if name == "mnist" { return try MNIST.load() }
     let folder = try required(name)
+    if name == "cifar100" { return try CIFAR100.read(archive: folder + "/" + entry.files[0].name) }
     if name == "cifar10" { return try CIFAR10.read(archive: folder + "/" + entry.files[0].name) }
     let data = try ImageDataset.idx(folder: folder, classes: classes)
     return ImageDataset(name: name, train: data.train, test: data.test)

@@ -10,13 +10,13 @@
 ///
 /// The file stays the one that was opened, also when another is renamed over
 /// its path.
-final class FileReader: Sendable {
-  let path: String
+package final class FileReader: Sendable {
+  package let path: String
   /// The file's size in bytes when it was opened.
-  let size: Int
+  package let size: Int
   private let descriptor: Int32
 
-  init(_ path: String) throws {
+  package init(_ path: String) throws {
     try checkPath(path)
     // Without O_NONBLOCK, opening a named pipe would wait for its writer.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -56,7 +56,7 @@ final class FileReader: Sendable {
 
   /// The `count` bytes from `offset` on, which the caller knows to lie within
   /// the file's `size`.
-  func bytes(at offset: Int, count: Int) throws -> [UInt8] {
+  package func bytes(at offset: Int, count: Int) throws -> [UInt8] {
     let bytes = try makeBytes(count, for: path) { try read(at: offset, into: $0) }
     guard bytes.count == count else {
       throw FormatError(
@@ -72,7 +72,7 @@ final class FileReader: Sendable {
 ///
 /// **Errors**: what `fill` throws, and a `FormatError` for `path` where there is
 /// no memory.
-func makeBytes(
+package func makeBytes(
   _ count: Int, for path: String, _ fill: (UnsafeMutableRawBufferPointer) throws -> Int
 ) throws -> [UInt8] {
   // Swift would write the count into the storage that all empty arrays share.

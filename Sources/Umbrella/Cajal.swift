@@ -8,6 +8,7 @@
 @_exported import CajalPlot
 @_exported import CajalTensor
 @_exported import CajalTraining
+@_exported import CajalVision
 
 @_exported import struct CajalBase.BFloat16
 @_exported import enum CajalBase.DType
@@ -19,4 +20,5 @@
 @_exported import struct CajalEngine.MachinePeaks
 @_exported import class CajalEngine.Profile
 @_exported import struct CajalFormats.FormatError
+@_exported import struct CajalFormats.WeightFile
 @_exported import class CajalIR.Generator

@@ -214,4 +214,24 @@ func attack(_ module: String, _ function: String) -> [UInt8] {
       expectError("safetensors", path: path) { _ = try WeightFile.read(path) }
     }
   }
+
+  @Test func aNetworkThatOthersTrainedHasPyTorchsValues() throws {
+    guard let path = testData("models/burn-mnist-cnn/mnist.pt") else { return }
+    let file = try WeightFile.read(path)
+    // CRC-32 of each tensor's bytes, by torch 2.13 and zlib.
+    let expected: [(name: String, shape: [Int], checksum: UInt32)] = [
+      ("conv1.weight", [8, 1, 3, 3], 76_649_162), ("conv2.weight", [16, 8, 3, 3], 2_784_187_338),
+      ("conv3.bias", [24], 3_621_840_327), ("norm1.running_var", [24], 1_991_545_397),
+      ("norm1.num_batches_tracked", [], 1_286_952_973), ("fc1.weight", [32, 11616], 614_815_716),
+      ("fc2.weight", [10, 32], 3_921_434_128), ("norm2.running_mean", [10], 1_419_776_744),
+    ]
+    for (name, shape, checksum) in expected {
+      #expect(file[name]?.shape == shape, "\(name)")
+      #expect(try CRC32.ieee.of(file.bytes(of: name)) == checksum, "\(name)")
+    }
+    guard let other = testData("models/burn-mnist-cnn/mnist.safetensors") else { return }
+    let names = try WeightFile.read(other).tensors
+    #expect(names.count == 20)
+    for entry in names { #expect(file[entry.name] == entry) }
+  }
 }

@@ -62,3 +62,14 @@ struct SplitMix64: RandomNumberGenerator {
     return z ^ (z >> 31)
   }
 }
+
+/// A file of the shared test data; `nil`, and a loud line, where there is none.
+func testData(_ name: String) -> String? {
+  let checkout = URL(fileURLWithPath: #filePath).appendingPathComponent("../../..").standardized
+  let beside = checkout.appendingPathComponent("../shared/data").standardized.path
+  let folder = ProcessInfo.processInfo.environment["CAJAL_TEST_DATA"] ?? beside
+  let path = folder + "/" + name
+  if FileManager.default.fileExists(atPath: path) { return path }
+  print("SKIPPED: there is no \(path); name its folder in CAJAL_TEST_DATA")
+  return nil
+}

@@ -1,0 +1,87 @@
+/// Where the pixels of a picture come from: x' = a·x + b·y + c, y' = d·x + e·y + f.
+public struct AffineMap: Sendable, Equatable {
+  public var a, b, c, d, e, f: Double
+
+  public init(_ a: Double, _ b: Double, _ c: Double, _ d: Double, _ e: Double, _ f: Double) {
+    (self.a, self.b, self.c, self.d, self.e, self.f) = (a, b, c, d, e, f)
+  }
+
+  /// What turns, scales, shears and moves a picture of so many pixels around its middle, read backwards: from a place
+  /// in the result to the one in the picture, as torchvision's `affine` has it.
+  ///
+  /// - Parameters:
+  ///   - degrees: turns clockwise, if positive.
+  ///   - translate: in pixels, to the right and down.
+  ///   - shear: in degrees, along x and y.
+  public init(
+    width: Int, height: Int, degrees: Double = 0, translate: (x: Double, y: Double) = (0, 0), scale: Double = 1,
+    shear: (x: Double, y: Double) = (0, 0)
+  ) {
+    let (turn, sx, sy) = (degrees * .pi / 180, shear.x * .pi / 180, shear.y * .pi / 180)
+    // Turned after sheared, forwards: (p q; r s), of determinant 1.
+    let p = cosine(turn - sy) / cosine(sy)
+    let q = -p * tangent(sx) - sine(turn)
+    let r = sine(turn - sy) / cosine(sy)
+    let s = -r * tangent(sx) + cosine(turn)
+    let (x, y) = (Double(width) / 2, Double(height) / 2)
+    (a, b, d, e) = (s / scale, -q / scale, -r / scale, p / scale)
+    c = x - a * (x + translate.x) - b * (y + translate.y)
+    f = y - d * (x + translate.x) - e * (y + translate.y)
+  }
+}
+
+extension Image {
+  /// A picture of the same size whose pixel at a place is taken from where `map` leads, between pixels linearly
+  /// (`nearest`: from the nearest); from outside, `fill`.
+  public func transformed(_ map: AffineMap, _ interpolation: Interpolation = .bilinear, fill: UInt8 = 0) -> Image {
+    let result = [UInt8](unsafeUninitializedCapacity: bytes.count) { target, initialized in
+      bytes.withUnsafeBufferPointer { source in
+        var place = 0
+        for row in 0..<height {
+          for column in 0..<width {
+            let (px, py) = (Double(column) + 0.5, Double(row) + 0.5)
+            let (x, y) = (map.a * px + map.b * py + map.c, map.d * px + map.e * py + map.f)
+            if x >= 0, y >= 0, x < Double(width), y < Double(height) {
+              interpolation == .nearest ? copy(x, y, source, target, place) : blend(x, y, source, target, place)
+            } else {
+              for channel in 0..<channels { target[place + channel] = fill }
+            }
+            place += channels
+          }
+        }
+      }
+      initialized = bytes.count
+    }
+    return Image(width, height, channels, result)
+  }
+
+  /// The picture turned clockwise around its middle, in a frame of the same size.
+  public func rotated(_ degrees: Double, _ interpolation: Interpolation = .bilinear, fill: UInt8 = 0) -> Image {
+    transformed(AffineMap(width: width, height: height, degrees: degrees), interpolation, fill: fill)
+  }
+
+  private func copy(
+    _ x: Double, _ y: Double, _ source: UnsafeBufferPointer<UInt8>, _ target: UnsafeMutableBufferPointer<UInt8>,
+    _ place: Int
+  ) {
+    let start = (Int(y) * width + Int(x)) * channels
+    for channel in 0..<channels { target[place + channel] = source[start + channel] }
+  }
+
+  private func blend(
+    _ x: Double, _ y: Double, _ source: UnsafeBufferPointer<UInt8>, _ target: UnsafeMutableBufferPointer<UInt8>,
+    _ place: Int
+  ) {
+    // A pixel's value is that of its middle.
+    let (left, top) = ((x - 0.5).rounded(.down), (y - 0.5).rounded(.down))
+    let (wx, wy) = (x - 0.5 - left, y - 0.5 - top)
+    let (x0, x1) = (max(0, Int(left)), min(width - 1, Int(left) + 1))
+    let (y0, y1) = (max(0, Int(top)), min(height - 1, Int(top) + 1))
+    for channel in 0..<channels {
+      func at(_ x: Int, _ y: Int) -> Double { Double(source[(y * width + x) * channels + channel]) }
+      let upper = at(x0, y0) + wx * (at(x1, y0) - at(x0, y0))
+      let lower = at(x0, y1) + wx * (at(x1, y1) - at(x0, y1))
+      target[place + channel] = UInt8((upper + wy * (lower - upper)).rounded())
+    }
+  }
+}
