@@ -204,11 +204,26 @@ void cj_gather_along(int32_t element_bytes, int64_t outer, int64_t extent, int64
   cj_parallel(cj_ceil_div(outer * count, plan.rows_per_task), gather_along_task, &plan);
 }
 
+// Without a call for each element.
+static void scatter_along_floats(const gather_plan *plan, int64_t o, int64_t column, int64_t end) {
+  for (int64_t j = 0; j < plan->count; j++) {
+    const int64_t row = (o * plan->count + j) * plan->inner;
+    float *target = (float *)plan->target + o * plan->extent * plan->inner;
+    const float *source = (const float *)plan->source + row;
+    for (int64_t i = column; i < end; i++)
+      target[index_at(plan->index_dtype, plan->indices, row + i, plan->extent) * plan->inner + i] += source[i];
+  }
+}
+
 static void scatter_along_task(void *context, int64_t task) {
   const gather_plan *plan = context;
   const int64_t o = task / plan->column_tasks;
   const int64_t column = task % plan->column_tasks * plan->columns_per_task;
   const int64_t end = cj_min64(plan->inner, column + plan->columns_per_task);
+  if (plan->dtype == CJ_FLOAT32) {
+    scatter_along_floats(plan, o, column, end);
+    return;
+  }
   for (int64_t j = 0; j < plan->count; j++) {
     const int64_t row = (o * plan->count + j) * plan->inner;
     for (int64_t i = column; i < end; i++) {
