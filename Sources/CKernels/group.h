@@ -60,7 +60,8 @@ typedef struct {
   bool narrow;     // a single value that scalar steps alone read: not repeated over a vector
   bool unmade;     // what its only reader makes by itself, or numbers that nobody reads
   bool stored;     // some store or fold takes it
-  bool passed;     // to the next step in vector registers; in memory only for what is less than a block
+  bool linked;     // the next step is of the same chain
+  bool passed;     // to that alone, in vector registers; in memory only for what is less than a block
   uint16_t rest;   // that value's register, where it is not zero
   int32_t inner;   // the instruction whose operands are read instead of its result, if that is unmade; -1: none
   int32_t slot;    // among those of its kind; -1: the register is memory

@@ -19,7 +19,6 @@ enum {
   FOLD_TASKS = 64,             // at most: each leaves a row of partial results
   PREFETCH_STEPS = 4,          // with fewer the hardware follows by itself
   PREFETCH_BYTES = 512 << 10,  // of an operand: what is less lies in the L2 cache
-  LINKS_PER_STEP = 2,          // at most: the instruction, the end of a chain
   STREAM_BYTES = 16 << 20,     // stored in all: beyond, results are gone from the caches before they are read
 };
 
@@ -357,7 +356,7 @@ size_t cj_plan_bytes(const cj_group *group) {
   const size_t instructions = (size_t)group->instruction_count;
   return sizeof(group_plan) + accesses * sizeof(planned_access) +
          registers * (sizeof(planned_register) + sizeof(int32_t)) +
-         instructions * (sizeof(planned_step) + LINKS_PER_STEP * sizeof(cj_link)) +
+         instructions * (sizeof(planned_step) + sizeof(cj_link)) +
          (size_t)group->fold_count * sizeof(planned_fold) +
          64;
 }
@@ -368,7 +367,7 @@ int32_t *cj_lay_out_plan(group_plan *plan) {
   plan->stores = plan->loads + group->load_count;
   plan->steps = (planned_step *)(plan->stores + group->store_count);
   plan->links = (cj_link *)(plan->steps + group->instruction_count);
-  plan->registers = (planned_register *)(plan->links + LINKS_PER_STEP * group->instruction_count);
+  plan->registers = (planned_register *)(plan->links + group->instruction_count);
   int32_t *free_slots = (int32_t *)(plan->registers + group->register_count);
   plan->folds = (planned_fold *)(free_slots + group->register_count);
   return free_slots;

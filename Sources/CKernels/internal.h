@@ -20,13 +20,13 @@ enum { CJ_UNIFORM_BYTES = 128, CJ_LINE_BYTES = 64 };
 // A link of a chain of float32 instructions, whose results pass from one to the next in registers. Operands and
 // dst are numbers of registers, with masks as above.
 typedef struct {
-  uint16_t code, dst, operands[3];
+  uint16_t code, dst, operands[3], after;
   int64_t masks[3];
 } cj_link;
 // An instruction's code: by which operands are the result of the link before, 1 for a, 2 for b, 4 for c.
 #define CJ_LINK(op, passed) ((op) * 8 + (passed))
-// Behind the last instruction: its result goes to memory, or past the caches, and the next block begins.
-enum { CJ_LINK_STORE = CJ_LINK(CJ_OPCODE_COUNT, 0), CJ_LINK_STREAM };
+// What follows an instruction: its result goes to memory, perhaps past the caches, and the next block may begin.
+enum { CJ_LINK_STORES = 1, CJ_LINK_STREAMS = 2, CJ_LINK_ENDS = 4 };
 typedef struct {
   const cj_link *links;
   int64_t count;  // elements, a multiple of the level's link_block

@@ -41,7 +41,7 @@ FLOAT_TILES(linked, float, mf, mf)
 
 static void run_chain(const cj_chain *chain, void *const *registers) {
 #define LINK(op, passed, name, first, second) [CJ_LINK(op, passed)] = &&name##_##passed,
-  static const void *const labels[] = {LINKS[CJ_LINK_STORE] = &&store, [CJ_LINK_STREAM] = &&stream};
+  static const void *const labels[] = {LINKS};
 #undef LINK
   mf v = (mf)0, w = (mf)0;
   const cj_link *link = chain->links;
@@ -51,17 +51,19 @@ static void run_chain(const cj_chain *chain, void *const *registers) {
   name##_##passed:                            \
   v = name##_linked first;                    \
   w = name##_linked second;                   \
+  if (link->after) goto after;                \
   goto *labels[(++link)->code];
   LINKS
 #undef LINK
-store:
-  STORE((float *)registers[link->dst] + at, v);
-  STORE((float *)registers[link->dst] + at + MATH_LANES, w);
-  goto next;
-stream:
-  PUT((float *)registers[link->dst] + at, v);
-  PUT((float *)registers[link->dst] + at + MATH_LANES, w);
-next:
+after:
+  if (link->after & CJ_LINK_STREAMS) {
+    PUT((float *)registers[link->dst] + at, v);
+    PUT((float *)registers[link->dst] + at + MATH_LANES, w);
+  } else {
+    STORE((float *)registers[link->dst] + at, v);
+    STORE((float *)registers[link->dst] + at + MATH_LANES, w);
+  }
+  if (!(link->after & CJ_LINK_ENDS)) goto *labels[(++link)->code];
   at += 2 * MATH_LANES;
   if (at >= chain->count) return;
   link = chain->links;

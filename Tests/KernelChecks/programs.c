@@ -74,14 +74,20 @@ void check_elements(void) {
 
 // ---------------------------------------------------------------- chains of instructions
 
-// Each instruction reads what the one before has made, beside the inputs and a constant: the group must have the
-// bits that each instruction has by itself.
+static void expect_bits(int64_t count, const float *out, const float *expected) {
+  for (int64_t i = 0; i < count; i++)
+    expect(memcmp(&out[i], &expected[i], 4) == 0 || (isnan(out[i]) && isnan(expected[i])),
+           "chain of %lld: %g, not %g at %lld", (long long)count, out[i], expected[i], (long long)i);
+}
+
+// Most instructions read what the one before has made, beside the inputs, a constant and what others made; two are
+// stored, one perhaps over an input: the group must have the bits that each instruction has by itself.
 static void check_chain(int64_t count) {
   enum { A, B, CONSTANT, FIRST, LENGTH = 12, REGISTERS = FIRST + LENGTH };
   static const uint8_t ops[] = {CJ_ADD,     CJ_SUBTRACT, CJ_MULTIPLY, CJ_DIVIDE, CJ_MULTIPLY_ADD, CJ_FLOOR_DIVIDE,
                                 CJ_MAXIMUM, CJ_MINIMUM,  CJ_NEGATE,   CJ_ABS,    CJ_SIGN,         CJ_SQRT,
                                 CJ_RSQRT,   CJ_FLOOR,    CJ_CEIL,     CJ_ROUND_EVEN, CJ_TANH, CJ_EXP, CJ_SIGMOID};
-  float *values[REGISTERS], *out = cj_allocate(count * 4);
+  float *values[REGISTERS], *out = cj_allocate(count * 4), *a = cj_allocate(count * 4), *b = cj_allocate(count * 4);
   for (int i = 0; i < REGISTERS; i++) values[i] = cj_allocate(count * 4);
   for (int64_t i = 0; i < count; i++)
     values[A][i] = (float)(draw() * 4), values[B][i] = (float)draw() * 4, values[CONSTANT][i] = 1.5f;
@@ -90,27 +96,31 @@ static void check_chain(int64_t count) {
   for (uint16_t i = 0; i < LENGTH; i++) {
     const uint16_t dst = FIRST + i, last = i > 0 ? dst - 1 : A;
     uint16_t operands[3];
-    for (int j = 0; j < 3; j++) operands[j] = draw_below(2) == 0 ? last : (uint16_t)draw_below(3);
+    for (int j = 0; j < 3; j++) operands[j] = draw_below(2) == 0 ? last : (uint16_t)draw_below(dst);
     if (draw_below(8) > 0) operands[draw_below(3)] = last;
     program[i + 1] = (cj_instruction){.op = ops[draw_below((int64_t)sizeof ops)], .type = CJ_F32, .dst = dst,
                                       .a = operands[0], .b = operands[1], .c = operands[2]};
     const cj_access one[] = {dense(0, CJ_FLOAT32, 0, CJ_FULL, 0), dense(1, CJ_FLOAT32, 1, CJ_FULL, 0),
                              dense(2, CJ_FLOAT32, 2, CJ_FULL, 0), dense(3, CJ_FLOAT32, 3, CJ_FULL, 0)};
     const cj_instruction alone = {.op = program[i + 1].op, .type = CJ_F32, .dst = 3, .a = 0, .b = 1, .c = 2};
-    const cj_group group = {2, {1, count}, 3, 1, 1, 4, one, one + 3, &alone, 0, NULL};
-    run(&group, (void *const[]){values[operands[0]], values[operands[1]], values[operands[2]], values[dst]});
+    const cj_group each = {2, {1, count}, 3, 1, 1, 4, one, one + 3, &alone, 0, NULL};
+    run(&each, (void *const[]){values[operands[0]], values[operands[1]], values[operands[2]], values[dst]});
   }
   const cj_access loads[] = {dense(0, CJ_FLOAT32, A, CJ_FULL, 0), dense(1, CJ_FLOAT32, B, CJ_FULL, 0)};
-  const cj_access store = dense(2, CJ_FLOAT32, REGISTERS - 1, CJ_FULL, 0);
-  const cj_group group = {2, {1, count}, 2, 1, LENGTH + 1, REGISTERS, loads, &store, program, 0, NULL};
-  run(&group, (void *const[]){values[A], values[B], out});
-  for (int64_t i = 0; i < count; i++) {
-    const float expected = values[REGISTERS - 1][i];
-    expect(memcmp(&out[i], &expected, 4) == 0 || (isnan(out[i]) && isnan(expected)),
-           "chain of %lld: %g, not %g at %lld", (long long)count, out[i], expected, (long long)i);
-  }
+  const uint16_t kept = FIRST + (uint16_t)draw_below(LENGTH - 1);
+  const int32_t slot = (int32_t)draw_below(2);
+  const cj_access stores[] = {dense(slot, CJ_FLOAT32, kept, CJ_FULL, 0),
+                              dense(2, CJ_FLOAT32, REGISTERS - 1, CJ_FULL, 0)};
+  const cj_group group = {2, {1, count}, 2, 2, LENGTH + 1, REGISTERS, loads, stores, program, 0, NULL};
+  memcpy(a, values[A], (size_t)count * 4);
+  memcpy(b, values[B], (size_t)count * 4);
+  run(&group, (void *const[]){a, b, out});
+  expect_bits(count, slot == 0 ? a : b, values[kept]);
+  expect_bits(count, out, values[REGISTERS - 1]);
   for (int i = 0; i < REGISTERS; i++) cj_free(values[i], count * 4);
   cj_free(out, count * 4);
+  cj_free(a, count * 4);
+  cj_free(b, count * 4);
 }
 
 void check_chains(void) {
