@@ -80,9 +80,8 @@ static bool find_reach(cj_convolution_job *job, int axis) {
 // the box is whole.
 static void report(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int axis, int64_t row,
                    int64_t column, int64_t columns) {
-  const int64_t extent = axis == 0 ? job->batch : job->result_extents[axis - 1];
-  const int64_t step = axis > 0 && job->is_gradient ? job->strides[axis - 1] : 1, start = first[axis] * step;
-  const int64_t count = cj_min64(extent - start, counts[axis] * step);
+  const int64_t extent = axis == 0 ? job->batch : job->result_extents[axis - 1], start = first[axis] * job->unit[axis];
+  const int64_t count = cj_min64(extent - start, counts[axis] * job->unit[axis]);
   int64_t inner = 1;
   bool is_whole = true;
   for (int next = axis; next < CJ_CONVOLUTION_AXES; next++) {
@@ -97,28 +96,26 @@ static void report(const cj_convolution_job *job, const int64_t *first, const in
   for (int64_t i = 0; i < count; i++) report(job, first, counts, axis + 1, row + i, column, columns);
 }
 
+void cj_convolution_report(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int64_t column,
+                           int64_t columns) {
+  if (job->done) report(job, first, counts, 0, 0, column, columns);
+}
+
 static void run_task(void *context, int64_t task) {
   const cj_convolution_job *job = context;
   const int64_t column = task % job->column_blocks * job->block_columns;
   const int64_t columns = cj_min64(job->block_columns, job->columns - column);
   task /= job->column_blocks;
   const int64_t group = task % job->groups;
-  task /= job->groups;
   int64_t first[1 + CJ_CONVOLUTION_AXES], counts[1 + CJ_CONVOLUTION_AXES];
-  for (int axis = CJ_CONVOLUTION_AXES; axis >= 0; axis--) {
-    const int64_t boxes = cj_ceil_div(job->counts[axis], job->box[axis]);
-    first[axis] = task % boxes * job->box[axis];
-    counts[axis] = cj_min64(job->box[axis], job->counts[axis] - first[axis]);
-    task /= boxes;
-  }
+  cj_convolution_find_box(job, task / job->groups, first, counts);
   cj_convolution_box(job, first, counts, group, column, columns);
-  if (job->done) report(job, first, counts, 0, 0, group * job->columns + column, columns);
+  cj_convolution_report(job, first, counts, group * job->columns + column, columns);
 }
 
 // ---------------------------------------------------------------- cut
 
-// A box of at most `rows` results a phase; the number of boxes.
-static int64_t choose_box(cj_convolution_job *job, int64_t rows) {
+int64_t cj_convolution_choose_box(cj_convolution_job *job, int64_t rows) {
   int64_t inner = 1, boxes = 1;
   bool is_cut = false;
   for (int axis = CJ_CONVOLUTION_AXES; axis >= 0; axis--) {
@@ -128,19 +125,32 @@ static int64_t choose_box(cj_convolution_job *job, int64_t rows) {
     inner *= job->box[axis];
     boxes *= cj_ceil_div(job->counts[axis], job->box[axis]);
   }
-  return boxes * job->groups;
+  return boxes;
 }
 
-static void choose_blocks(cj_convolution_job *job) {
+void cj_convolution_find_box(const cj_convolution_job *job, int64_t index, int64_t *first, int64_t *counts) {
+  for (int axis = CJ_CONVOLUTION_AXES; axis >= 0; axis--) {
+    const int64_t boxes = cj_ceil_div(job->counts[axis], job->box[axis]);
+    first[axis] = index % boxes * job->box[axis];
+    counts[axis] = cj_min64(job->box[axis], job->counts[axis] - first[axis]);
+    index /= boxes;
+  }
+}
+
+// The number of tasks.
+static int64_t choose_blocks(cj_convolution_job *job) {
   const int64_t width = job->kernels->width;
   int64_t rows = BOX_ROWS, columns = cj_min64(job->columns, BLOCK_COLUMNS);
-  while (choose_box(job, rows) * cj_ceil_div(job->columns, columns) < LEAST_TASKS) {
+  int64_t boxes;
+  while ((boxes = cj_convolution_choose_box(job, rows) * job->groups) * cj_ceil_div(job->columns, columns) <
+         LEAST_TASKS) {
     if (rows > LEAST_ROWS) rows /= 2;
     else if (columns >= 2 * width) columns = cj_ceil_div(columns, 2);
     else break;
   }
   job->block_columns = even_part(job->columns, columns, width);
   job->column_blocks = cj_ceil_div(job->columns, job->block_columns);
+  return boxes * job->column_blocks;
 }
 
 static void choose_slabs(cj_convolution_job *job) {
@@ -154,8 +164,10 @@ static void choose_slabs(cj_convolution_job *job) {
 static void run(cj_convolution_job *job) {
   bool is_inside = true;
   job->counts[0] = job->batch;
+  job->unit[0] = 1;
   for (int axis = 0; axis < CJ_CONVOLUTION_AXES; axis++) {
     job->phases[axis] = job->is_gradient ? cj_min64(job->strides[axis], job->result_extents[axis]) : 1;
+    job->unit[1 + axis] = job->is_gradient ? job->strides[axis] : 1;
     job->counts[1 + axis] = cj_convolution_phase(job, axis, 0).count;
     is_inside &= find_reach(job, axis);
   }
@@ -164,12 +176,9 @@ static void run(cj_convolution_job *job) {
   job->position_bytes = job->copies ? cj_ceil_div(job->channels, step) * job->kernels->step_bytes
                                     : job->source_channels * job->bytes;
   choose_slabs(job);
-  choose_blocks(job);
   static _Atomic uint64_t calls = 0;
   job->number = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
-  int64_t tasks = job->groups * job->column_blocks;
-  for (int axis = 0; axis <= CJ_CONVOLUTION_AXES; axis++) tasks *= cj_ceil_div(job->counts[axis], job->box[axis]);
-  cj_parallel(tasks, run_task, job);
+  cj_parallel(choose_blocks(job), run_task, job);
 }
 
 // ---------------------------------------------------------------- entry
@@ -222,14 +231,10 @@ static void clear(cj_dtype dtype, int64_t rows, int64_t columns, void *result, c
   if (done) done(context, 0, rows, 0, columns);
 }
 
-int64_t cj_convolution_workspace(const cj_convolution_shape *shape) {
-  (void)shape;
-  return 0;
-}
+int64_t cj_convolution_workspace(const cj_convolution_shape *shape) { return cj_winograd_workspace(shape, false); }
 
 void cj_convolution(const cj_convolution_shape *shape, const void *x, const void *w, void *y, void *workspace,
                     cj_block_done done, void *context) {
-  (void)workspace;
   const int64_t rows = shape->batch * count_of(shape->results);
   if (rows * shape->filters == 0) return;
   if (shape->channels * count_of(shape->window) == 0) {
@@ -256,17 +261,17 @@ void cj_convolution(const cj_convolution_shape *shape, const void *x, const void
   memcpy(job.result_extents, shape->results, sizeof job.result_extents);
   job.done = done;
   job.context = context;
-  run(&job);
+  job.workspace = workspace;
+  if (cj_winograd_workspace(shape, false) > 0) cj_winograd_run(&job);
+  else run(&job);
 }
 
 int64_t cj_convolution_input_gradient_workspace(const cj_convolution_shape *shape) {
-  (void)shape;
-  return 0;
+  return cj_winograd_workspace(shape, true);
 }
 
 void cj_convolution_input_gradient(const cj_convolution_shape *shape, const void *dy, const void *w, void *dx,
                                    void *workspace, cj_block_done done, void *context) {
-  (void)workspace;
   const int64_t rows = shape->batch * count_of(shape->extents);
   if (rows * shape->channels == 0) return;
   if (shape->filters * count_of(shape->window) * count_of(shape->results) == 0) {
@@ -294,5 +299,7 @@ void cj_convolution_input_gradient(const cj_convolution_shape *shape, const void
   memcpy(job.result_extents, shape->extents, sizeof job.result_extents);
   job.done = done;
   job.context = context;
-  run(&job);
+  job.workspace = workspace;
+  if (cj_winograd_workspace(shape, true) > 0) cj_winograd_run(&job);
+  else run(&job);
 }

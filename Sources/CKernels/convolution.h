@@ -36,15 +36,37 @@ typedef struct cj_convolution_job {
   int64_t position_bytes;  // of a source position
   int64_t part, slab_taps;  // channels and taps of a slab of weights
   // A task has a box of results by a block of columns. Axis 0 is the batch.
-  int64_t counts[1 + CJ_CONVOLUTION_AXES], box[1 + CJ_CONVOLUTION_AXES];  // of q
+  // Each q stands for `unit` results.
+  int64_t counts[1 + CJ_CONVOLUTION_AXES], box[1 + CJ_CONVOLUTION_AXES], unit[1 + CJ_CONVOLUTION_AXES];
   int64_t block_columns, column_blocks;
   cj_block_done done;
   void *context;
+  char *workspace;  // transformed weights
 } cj_convolution_job;
 
+// Images, and extents of positions from `at` on.
+void cj_convolution_copy(const cj_convolution_job *job, int64_t image, int64_t images, int64_t group,
+                         const int64_t *at, const int64_t *extents, char *to);
+
+// What a panel has of a tap: columns of a group from `column` on, and channels from `channel` on, those of taps behind
+// it too where they follow.
+cj_gemm_lines cj_convolution_weights(const cj_convolution_job *job, int64_t group, int64_t tap, int64_t channel,
+                                     int64_t channels, int64_t column, int64_t columns);
 cj_phase cj_convolution_phase(const cj_convolution_job *job, int axis, int64_t phase);
 // One task: a box of results, all their phases, some columns of one group.
 void cj_convolution_box(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int64_t group,
                         int64_t column, int64_t columns);
+
+// Boxes of at most `rows` q, nearly equal; how many.
+int64_t cj_convolution_choose_box(cj_convolution_job *job, int64_t rows);
+// Box number `index`.
+void cj_convolution_find_box(const cj_convolution_job *job, int64_t index, int64_t *first, int64_t *counts);
+// Tells who wants to know that a box is done.
+void cj_convolution_report(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int64_t column,
+                           int64_t columns);
+
+// Bytes that Winograd's way needs; 0: it is not for this shape.
+int64_t cj_winograd_workspace(const cj_convolution_shape *shape, bool is_gradient);
+void cj_winograd_run(cj_convolution_job *job);
 
 #endif

@@ -31,34 +31,6 @@ static int64_t box_extent(const cj_convolution_job *job, int axis, int64_t count
   return job->reach[axis] == 0 ? 0 : (count - 1) * source_step(job, axis) + job->reach[axis];
 }
 
-// One line with zeros on both sides, `at` the position of its first element. NULL: all are zeros.
-static void copy_line(const cj_convolution_job *job, const char *line, int64_t at, int64_t extent, char *to) {
-  const int64_t position = job->position_bytes, step = job->kernels->step;
-  const int64_t first = cj_min64(extent, cj_max64(0, -at));
-  const int64_t end = cj_max64(first, cj_min64(extent, job->source_extents[AXES - 1] - at));
-  if (!line || first == end) {
-    memset(to, 0, (size_t)(extent * position));
-    return;
-  }
-  memset(to, 0, (size_t)(first * position));
-  const bool is_whole = job->channels == job->source_channels && job->channels % step == 0;
-  const cj_gemm_lines lines = {.data = line + (at + first) * job->source_channels * job->bytes,
-                               .lines = is_whole ? 1 : end - first,
-                               .depth = is_whole ? (end - first) * job->channels : job->channels,
-                               .line_stride = job->source_channels,
-                               .depth_stride = 1};
-  job->kernels->pack_a(&lines, to + first * position, position);
-  memset(to + end * position, 0, (size_t)((extent - end) * position));
-}
-
-static const char *source_line(const cj_convolution_job *job, int64_t image, int64_t plane, int64_t line,
-                               int64_t group) {
-  const int64_t *extents = job->source_extents;
-  if (plane < 0 || plane >= extents[0] || line < 0 || line >= extents[1]) return NULL;
-  const int64_t at = ((image * extents[0] + plane) * extents[1] + line) * extents[2];
-  return job->source + (at * job->source_channels + group * job->channels) * job->bytes;
-}
-
 // What the thread copied last: a task's neighbours have other columns of the same box.
 static _Thread_local struct {
   uint64_t number;
@@ -70,14 +42,8 @@ static bool is_kept(const box_work *work) {
          memcmp(kept.first, work->first, sizeof kept.first) == 0;
 }
 
-static void copy_box(const box_work *work, const int64_t *at, const int64_t *extents, char *to) {
-  const cj_convolution_job *job = work->job;
-  for (int64_t image = 0; image < work->counts[0]; image++)
-    for (int64_t plane = 0; plane < extents[0]; plane++)
-      for (int64_t line = 0; line < extents[1]; line++, to += extents[2] * job->position_bytes)
-        copy_line(job, source_line(job, work->first[0] + image, at[0] + plane, at[1] + line, work->group), at[2],
-                  extents[2], to);
-  kept.number = job->number;
+static void keep(const box_work *work) {
+  kept.number = work->job->number;
   kept.group = work->group;
   memcpy(kept.first, work->first, sizeof kept.first);
 }
@@ -97,7 +63,10 @@ static void find_source(box_work *work) {
   source->image = extents[0] * source->strides[0];
   if (job->copies) {
     char *copy = cj_scratch(CJ_SCRATCH_LINES, most);
-    if (!is_kept(work)) copy_box(work, at, extents, copy);
+    if (!is_kept(work)) {
+      cj_convolution_copy(job, work->first[0], work->counts[0], work->group, at, extents, copy);
+      keep(work);
+    }
     source->data = copy;
   } else {
     source->data = job->source + work->first[0] * source->image + at[0] * source->strides[0] +
@@ -157,31 +126,6 @@ static int64_t find_tap(const box_work *work, const cj_phase *phases, int64_t in
   return offset;
 }
 
-// Weights of one tap, or of several that follow each other.
-static cj_gemm_lines weight_lines(const box_work *work, int64_t number, const slab *slab, int64_t depth, int64_t j) {
-  const cj_convolution_job *job = work->job;
-  const int64_t columns = cj_min64(work->columns - j, job->kernels->width), column = work->column + j;
-  const int64_t taps = job->window[0] * job->window[1] * job->window[2];
-  if (job->is_gradient) {
-    const int64_t filter = work->group * job->channels + slab->channel;
-    const int64_t at = (number * job->columns + column) * job->source_channels + filter;
-    return (cj_gemm_lines){.data = job->weights + at * job->bytes,
-                           .lines = columns,
-                           .depth = depth,
-                           .line_stride = job->source_channels,
-                           .depth_stride = 1,
-                           .readable = taps * job->columns * job->source_channels - at};
-  }
-  const int64_t filter = work->group * job->columns + column;
-  const int64_t at = (number * job->channels + slab->channel) * job->result_channels + filter;
-  return (cj_gemm_lines){.data = job->weights + at * job->bytes,
-                         .lines = columns,
-                         .depth = depth,
-                         .line_stride = 1,
-                         .depth_stride = job->result_channels,
-                         .readable = taps * job->channels * job->result_channels - at};
-}
-
 static void pack_panel(const box_work *work, const cj_phase *phases, const slab *slab, int64_t j) {
   const cj_convolution_job *job = work->job;
   const int64_t step = job->kernels->step, bytes = job->kernels->width * job->kernels->step_bytes;
@@ -190,7 +134,8 @@ static void pack_panel(const box_work *work, const cj_phase *phases, const slab 
   for (int64_t tap = 0; tap < slab->taps; tap += taps) {
     int64_t number;
     find_tap(work, phases, slab->tap + tap, &number);
-    const cj_gemm_lines lines = weight_lines(work, number, slab, depth, j);
+    const cj_gemm_lines lines = cj_convolution_weights(job, work->group, number, slab->channel, depth, work->column + j,
+                                                       cj_min64(work->columns - j, job->kernels->width));
     job->kernels->pack_b(&lines, work->panel + tap * cj_ceil_div(slab->channels, step) * bytes);
   }
 }

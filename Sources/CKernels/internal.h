@@ -6,6 +6,7 @@
 
 #include "include/cajal_kernels.h"
 #include "matmul.h"
+#include "winograd.h"
 
 #include <string.h>
 
@@ -91,6 +92,7 @@ typedef struct cj_level {
   cj_tile_convert store[CJ_DTYPE_COUNT];  // compute type to memory
   cj_tile_convert round[CJ_DTYPE_COUNT];  // compute type to itself, by way of the dtype
   const cj_gemm_kernels *gemm[CJ_DTYPE_COUNT];  // NULL: integers
+  const cj_winograd_kernels *winograd;
   const cj_gemm_kernels *gemm_pairs;            // of bfloat16, if the machine has dot products; may be NULL
   // Of floats.
   cj_copy_pieces copy_pieces[CJ_DTYPE_COUNT];

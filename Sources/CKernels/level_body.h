@@ -42,6 +42,7 @@ typedef nl mask_f64;
 
 #include "level_products.h"
 #include "level_channels.h"
+#include "level_winograd.h"
 
 const cj_level LEVEL_TABLE = {
     .name = LEVEL_NAME,
@@ -61,6 +62,7 @@ const cj_level LEVEL_TABLE = {
              [CJ_BFLOAT16] = &gemm_kernels_bf16,
              [CJ_FLOAT32] = &gemm_kernels_f32,
              [CJ_FLOAT64] = &gemm_kernels_f64},
+    .winograd = &winograd_kernels,
 #if defined(LEVEL_PAIRS)
     .gemm_pairs = &LEVEL_PAIRS,
 #endif

@@ -8,6 +8,8 @@ extension HostKernels {
   /// Bytes of scratch that the kernel of `operation` needs, whatever the number of threads.
   @Sendable static func workspace(_ operation: any Operation, _ operands: [Placement]) -> Int {
     switch operation {
+    case let convolution as Convolution: workspace(convolution, operands)
+    case let gradient as ConvolutionInputGradient: workspace(gradient, operands)
     case let reduce as Reduce: Reduction(reduce, operands[0]).workspace
     case let sort as ArgSort: workspace(sort, operands[0].view.shape)
     case let gradient as ConvolutionWeightGradient: workspace(gradient, operands)

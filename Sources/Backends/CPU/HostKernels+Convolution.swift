@@ -1,0 +1,68 @@
+import CajalBase
+import CajalCKernels
+import CajalCompiler
+import CajalIR
+import CajalOperations
+
+extension HostKernels {
+  static func makeConvolution(
+    _ convolution: Convolution, _ operands: [Placement], _ result: Int, _ workspace: Int?
+  ) -> Kernel? {
+    guard let shape = shape(of: convolution, operands) else { return nil }
+    let (x, w) = (address(operands[0]), address(operands[1]))
+    return { pointers in
+      withUnsafePointer(to: shape) {
+        cj_convolution($0, x(pointers), w(pointers), pointers[result]!, workspace.flatMap { pointers[$0] }, nil, nil)
+      }
+    }
+  }
+
+  static func makeConvolutionInputGradient(
+    _ gradient: ConvolutionInputGradient, _ operands: [Placement], _ result: Int, _ workspace: Int?
+  ) -> Kernel? {
+    guard let shape = shape(of: gradient, operands) else { return nil }
+    let (dy, w) = (address(operands[0]), address(operands[1]))
+    return { pointers in
+      withUnsafePointer(to: shape) {
+        cj_convolution_input_gradient(
+          $0, dy(pointers), w(pointers), pointers[result]!, workspace.flatMap { pointers[$0] }, nil, nil)
+      }
+    }
+  }
+
+  static func workspace(_ convolution: Convolution, _ operands: [Placement]) -> Int {
+    shape(of: convolution, operands).map { withUnsafePointer(to: $0) { Int(cj_convolution_workspace($0)) } } ?? 0
+  }
+
+  static func workspace(_ gradient: ConvolutionInputGradient, _ operands: [Placement]) -> Int {
+    shape(of: gradient, operands).map {
+      withUnsafePointer(to: $0) { Int(cj_convolution_input_gradient_workspace($0)) }
+    } ?? 0
+  }
+
+  // What does not fit together was refused when it was recorded.
+  private static func shape(of convolution: Convolution, _ operands: [Placement]) -> cj_convolution_shape? {
+    let sizes = try? convolution.sizes(operands[0].view.shape, operands[1].view.shape)
+    return sizes.map { cj_convolution_shape($0, convolution.geometry, operands[0].dtype) }
+  }
+
+  private static func shape(of gradient: ConvolutionInputGradient, _ operands: [Placement]) -> cj_convolution_shape? {
+    let sizes = try? gradient.sizes(operands[0].view.shape, operands[1].view.shape)
+    return sizes.map { cj_convolution_shape($0, gradient.geometry, operands[0].dtype) }
+  }
+}
+
+extension cj_convolution_shape {
+  init(_ sizes: ConvolutionSizes, _ geometry: ConvolutionGeometry, _ dtype: DType) {
+    // Missing axes lead.
+    func axes(_ values: [Int], _ missing: Int64) -> (Int64, Int64, Int64) {
+      let all = [Int64](repeating: missing, count: 3 - values.count) + values.map { Int64($0) }
+      return (all[0], all[1], all[2])
+    }
+    self.init(
+      dtype: dtype.kernel, is_plain: false, batch: Int64(sizes.batch), channels: Int64(sizes.channels),
+      filters: Int64(sizes.filters), groups: Int64(sizes.groups), extents: axes(sizes.inputs, 1),
+      results: axes(sizes.outputs, 1), window: axes(sizes.window, 1), strides: axes(geometry.strides, 1),
+      dilations: axes(geometry.dilations, 1), before: axes(geometry.padding.map(\.before), 0))
+  }
+}
