@@ -10,6 +10,7 @@ import Foundation
 /// | `CAJAL_MEMORY_LIMIT` | the most memory that tensors of the host take: bytes, or `512M`, `8G` | the machine's, or its control group's |
 /// | `CAJAL_FUSION` | `0` runs every operation by itself | `1` |
 /// | `CAJAL_PACKED_WEIGHTS` | `0` keeps no second copy of weights, laid out for products, which serving many rows reads | `1` |
+/// | `CAJAL_WINOGRAD` | `0` computes every convolution as the sum of its products: half the error, twice the time | `1` |
 /// | `CAJAL_TRAP` | `1` stops at the site of the first bad operation | `0` |
 /// | `CAJAL_CHECK_NAN` | `1` evaluates each operation at once and names the first that made a NaN | `0` |
 /// | `CAJAL_PLAN_CACHE` | plans kept | `1024` |
@@ -22,6 +23,8 @@ public struct Settings: Sendable, Hashable {
   public var memoryLimit: Int?
   public var fusion = true
   public var packsWeights = true
+  /// Whether convolutions may be computed with fewer multiplications than they have products.
+  public var winograd = true
   public var trapsErrors = false
   public var checksNaN = false
   public var planCacheCapacity = 1024
@@ -38,6 +41,7 @@ public struct Settings: Sendable, Hashable {
     memoryLimit = environment["CAJAL_MEMORY_LIMIT"].flatMap(Settings.byteCount)
     fusion = environment["CAJAL_FUSION"] != "0"
     packsWeights = environment["CAJAL_PACKED_WEIGHTS"] != "0"
+    winograd = environment["CAJAL_WINOGRAD"] != "0"
     trapsErrors = environment["CAJAL_TRAP"] == "1"
     checksNaN = environment["CAJAL_CHECK_NAN"] == "1"
     if let text = environment["CAJAL_PLAN_CACHE"], let count = Int(text), count > 0 { planCacheCapacity = count }

@@ -66,8 +66,10 @@ import Testing
     let settings = Settings(environment: [
       "CAJAL_DEVICE": "fake", "CAJAL_THREADS": "3", "CAJAL_SIMD": "baseline", "CAJAL_FUSION": "0", "CAJAL_TRAP": "1",
       "CAJAL_CHECK_NAN": "1", "CAJAL_PLAN_CACHE": "7", "CAJAL_PACKED_WEIGHTS": "0",
+      "CAJAL_WINOGRAD": "0",
     ])
     #expect(settings.device == "fake" && settings.threads == 3 && settings.simd == "baseline")
+    #expect(!settings.winograd && Settings(environment: [:]).winograd)
     #expect(!settings.fusion && !settings.packsWeights && settings.trapsErrors)
     #expect(settings.checksNaN && settings.planCacheCapacity == 7)
     #expect(Settings(environment: ["CAJAL_THREADS": "-1", "CAJAL_PLAN_CACHE": "x"]).planCacheCapacity == 1024)

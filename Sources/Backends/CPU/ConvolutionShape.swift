@@ -16,6 +16,7 @@ extension cj_convolution_shape {
     strides = Self.axes(geometry.strides, else: 1)
     dilations = Self.axes(geometry.dilations, else: 1)
     before = Self.axes(geometry.padding.map(\.before), else: 0)
+    is_plain = !Settings.process.winograd
   }
 
   /// Fewer than three axes are the last ones.

@@ -43,26 +43,11 @@ extension HostKernels {
   // What does not fit together was refused when it was recorded.
   private static func shape(of convolution: Convolution, _ operands: [Placement]) -> cj_convolution_shape? {
     let sizes = try? convolution.sizes(operands[0].view.shape, operands[1].view.shape)
-    return sizes.map { cj_convolution_shape($0, convolution.geometry, operands[0].dtype) }
+    return sizes.map { cj_convolution_shape(convolution.geometry, $0, operands[0].dtype) }
   }
 
   private static func shape(of gradient: ConvolutionInputGradient, _ operands: [Placement]) -> cj_convolution_shape? {
     let sizes = try? gradient.sizes(operands[0].view.shape, operands[1].view.shape)
-    return sizes.map { cj_convolution_shape($0, gradient.geometry, operands[0].dtype) }
-  }
-}
-
-extension cj_convolution_shape {
-  init(_ sizes: ConvolutionSizes, _ geometry: ConvolutionGeometry, _ dtype: DType) {
-    // Missing axes lead.
-    func axes(_ values: [Int], _ missing: Int64) -> (Int64, Int64, Int64) {
-      let all = [Int64](repeating: missing, count: 3 - values.count) + values.map { Int64($0) }
-      return (all[0], all[1], all[2])
-    }
-    self.init(
-      dtype: dtype.kernel, is_plain: false, batch: Int64(sizes.batch), channels: Int64(sizes.channels),
-      filters: Int64(sizes.filters), groups: Int64(sizes.groups), extents: axes(sizes.inputs, 1),
-      results: axes(sizes.outputs, 1), window: axes(sizes.window, 1), strides: axes(geometry.strides, 1),
-      dilations: axes(geometry.dilations, 1), before: axes(geometry.padding.map(\.before), 0))
+    return sizes.map { cj_convolution_shape(gradient.geometry, $0, operands[0].dtype) }
   }
 }
