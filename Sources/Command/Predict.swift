@@ -8,24 +8,29 @@ struct Predict: AsyncParsableCommand {
     abstract: "Let a trained network say something of new examples.",
     discussion: """
       A table gets one column more, or two: what is predicted, and of classes how sure the network is. The model file \
-      knows how rows become numbers; a table needs its columns, by name, in any order. Pictures are an idx file.
+      knows how rows become numbers; a table needs its columns, by name, in any order. Pictures are an idx file, or one \
+      PNG or JPEG, which is brought to the network's size.
 
       EXAMPLES
         cajal predict iris.safetensors flowers.csv --out predicted.csv
         cajal predict iris.safetensors --set sepal_length=5.1 --set petal_width=0.2
         cajal predict digits.safetensors t10k-images-idx3-ubyte.gz
+        cajal predict digits.safetensors scanned.png --inverted
       """)
 
   @Argument(help: "A file that `cajal train --save` wrote.", completion: .file(extensions: ["safetensors"]))
   var model: String
 
   @Argument(
-    help: "A table (CSV or JSON lines; or a name of `cajal data`) or an idx file of pictures; .gz or not.",
+    help: "A table (CSV or JSON lines; or a name of `cajal data`), an idx file of pictures (.gz or not), or a picture.",
     completion: .file())
   var data: String?
 
   @Option(help: "A column's value, as NAME=VALUE, for one row without a file; columns not set are missing.")
   var set: [String] = []
+
+  @Flag(help: "Exchange bright and dark of a picture: MNIST's digits are white on black.")
+  var inverted = false
 
   @Option(help: "Write CSV to this file instead of standard output.")
   var out: String?
@@ -47,6 +52,7 @@ struct Predict: AsyncParsableCommand {
 
   func run() async throws {
     try machine.run {
+      if set.isEmpty, let data, try isPicture(data) { return try predictPicture(data) }
       if set.isEmpty, let data, try isPictures(data) { return try predictPictures(data) }
       let predictor = try TablePredictor.load(model)
       let source = try data.map { try TableSource($0, header: header, Output(isJSON: machine.json)) }
@@ -96,7 +102,7 @@ struct Predict: AsyncParsableCommand {
     try write(lines)
   }
 
-  private func write(_ lines: [String]) throws {
+  func write(_ lines: [String]) throws {
     let text = lines.joined(separator: "\n") + "\n"
     if let out {
       try AtomicFile.write(to: out) { try $0.write(Array(text.utf8)) }

@@ -123,7 +123,10 @@ struct PictureTraining {
     let trainer = Trainer(
       model, loss: .softmaxCrossEntropy, optimizer: optimization.makeOptimizer((.adam, 1e-3, 0)), metrics: [.accuracy])
     optimization.configure(trainer)
-    let metadata = ["cajal.dataset": dataset.name, "cajal.task": "pictures"]
+    let metadata = [
+      "cajal.dataset": dataset.name, "cajal.task": "pictures",
+      PictureModel.exampleKey: dataset.train.inputs.shape.array.dropFirst().map(String.init).joined(separator: " "),
+    ]
     let (train, held) = try optimization.parts(dataset.train)
     var callbacks: [any Callback] = [InterruptCallback(), EventWriter(output)]
     if let patience = optimization.earlyStopping { callbacks.append(EarlyStopping("val_loss", patience: patience)) }

@@ -1,0 +1,25 @@
+import CajalVision
+import Testing
+
+@Suite struct PictureTests {
+  @Test func aTrainedNetworkNamesAPicture() throws {
+    let folder = try Folder()
+    try Rows.write(to: folder)
+    let trained = try Cajal.run(
+      "train", "rows", "--classes", "8", "--epochs", "30", "--save", "m.safetensors", in: folder)
+    #expect(trained.status == 0, "\(trained)")
+    // Row 3 bright, at twice the size; and the same in black on white.
+    let bytes = (0..<64).map { UInt8($0 / 8 == 3 ? 220 : 40) }
+    let picture = try Image(width: 8, height: 8, channels: 1, bytes: bytes).enlarged(2)
+    try folder.put("a.png", try picture.encoded(.png))
+    try folder.put("b.jpg", try picture.inverted.rgb.encoded(.jpeg, quality: 100))
+    for arguments in [["a.png"], ["b.jpg", "--inverted"]] {
+      let said = try Cajal.start(["predict", "m.safetensors"] + arguments + ["--json"], in: folder).wait()
+      #expect(said.events.count == 5 && said.events.first??["prediction"] as? String == "3", "\(said)")
+    }
+    let lines = try Cajal.run("predict", "m.safetensors", "a.png", in: folder).output.split(separator: "\n")
+    #expect(lines.count == 6 && lines[0] == "predicted,probability" && lines[1].hasPrefix("3,0."))
+    try folder.put("broken.png", [0x89, 0x50, 0x4e, 0x47, 1, 2])
+    expectFailure(try Cajal.run("predict", "m.safetensors", "broken.png", in: folder), "no whole PNG picture")
+  }
+}
