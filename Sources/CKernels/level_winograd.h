@@ -45,6 +45,30 @@ INLINE void winograd_result_line(const vf *m, vf *to) {
   to[3] = FMA_F((vf)(aa * a), odd_a, FMA_F((vf)(bb * b), odd_b, m[5]));
 }
 
+// The transpose of that: y at each point.
+INLINE void winograd_spread_line(const vf *y, vf *to) {
+  const float a = WINOGRAD_A, b = WINOGRAD_B, aa = a * a, bb = b * b;
+  const vf even_a = FMA_F((vf)aa, y[2], y[0]), odd_a = FMA_F((vf)aa, y[3], y[1]);
+  const vf even_b = FMA_F((vf)bb, y[2], y[0]), odd_b = FMA_F((vf)bb, y[3], y[1]);
+  to[0] = y[0];
+  to[1] = FMA_F((vf)a, odd_a, even_a);
+  to[2] = FMA_F((vf)-a, odd_a, even_a);
+  to[3] = FMA_F((vf)b, odd_b, even_b);
+  to[4] = FMA_F((vf)-b, odd_b, even_b);
+  to[5] = y[3];
+}
+
+// The transpose of that of weights.
+INLINE void winograd_gather_line(const vf *m, vf *to) {
+  const float a = WINOGRAD_A, b = WINOGRAD_B, aa = a * a, bb = b * b;
+  const float at_a = 1 / (2 * aa * (aa - bb)), at_b = 1 / (2 * bb * (bb - aa));
+  const vf even_a = (m[1] + m[2]) * at_a, odd_a = (m[1] - m[2]) * at_a;
+  const vf even_b = (m[3] + m[4]) * at_b, odd_b = (m[3] - m[4]) * at_b;
+  to[0] = FMA_F((vf)(1 / (aa * bb)), m[0], even_a + even_b);
+  to[1] = FMA_F((vf)a, odd_a, odd_b * b);
+  to[2] = FMA_F((vf)aa, even_a, FMA_F((vf)bb, even_b, m[5]));
+}
+
 // Columns first, then rows: `inputs` of each become `outputs`.
 #define WINOGRAD_PLANES(name, line, inputs, outputs)                                                               \
   static void name(int64_t count, cj_winograd_planes from, cj_winograd_planes to) {                                \
@@ -69,5 +93,8 @@ INLINE void winograd_result_line(const vf *m, vf *to) {
 WINOGRAD_PLANES(winograd_source, winograd_source_line, 6, 6)
 WINOGRAD_PLANES(winograd_weights, winograd_weights_line, 3, 6)
 WINOGRAD_PLANES(winograd_result, winograd_result_line, 6, 4)
+WINOGRAD_PLANES(winograd_spread, winograd_spread_line, 4, 6)
+WINOGRAD_PLANES(winograd_gather, winograd_gather_line, 6, 3)
 
-static const cj_winograd_kernels winograd_kernels = {winograd_source, winograd_weights, winograd_result};
+static const cj_winograd_kernels winograd_kernels = {winograd_source, winograd_weights, winograd_result,
+                                                     winograd_spread, winograd_gather};

@@ -21,6 +21,9 @@ typedef struct {
   void (*weights)(int64_t count, cj_winograd_planes from, cj_winograd_planes to);
   // 6 x 6 sums to 4 x 4 results.
   void (*result)(int64_t count, cj_winograd_planes from, cj_winograd_planes to);
+  // The transposes of `result` and of `weights`: 4 x 4 gradients of results to 6 x 6, 6 x 6 sums to 3 x 3.
+  void (*spread)(int64_t count, cj_winograd_planes from, cj_winograd_planes to);
+  void (*gather)(int64_t count, cj_winograd_planes from, cj_winograd_planes to);
 } cj_winograd_kernels;
 
 #endif

@@ -1,5 +1,5 @@
 #include "checks.h"
-#include "include/cajal_convolution.h"
+#include "winograd_weights.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -83,6 +83,15 @@ void check_weight_gradients(void) {
        .window = {1, 3, 3}, .strides = {1, 1, 1}, .dilations = {1, 1, 1}, .before = {0, 1, 1}},
       {.batch = 2, .channels = 30, .filters = 520, .groups = 1, .extents = {1, 5, 5}, .results = {1, 5, 5},
        .window = {1, 3, 3}, .strides = {1, 1, 1}, .dilations = {1, 1, 1}, .before = {0, 1, 1}},
+      // Large enough for Winograd's: no whole tiles, little and much padding, planes, many filters, chunks.
+      {.batch = 2, .channels = 20, .filters = 24, .groups = 1, .extents = {2, 17, 19}, .results = {2, 17, 19},
+       .window = {1, 3, 3}, .strides = {1, 1, 1}, .dilations = {1, 1, 1}, .before = {0, 1, 1}},
+      {.batch = 3, .channels = 33, .filters = 40, .groups = 1, .extents = {1, 22, 26}, .results = {1, 20, 24},
+       .window = {1, 3, 3}, .strides = {1, 1, 1}, .dilations = {1, 1, 1}},
+      {.batch = 2, .channels = 32, .filters = 70, .groups = 1, .extents = {2, 13, 10}, .results = {4, 18, 17},
+       .window = {1, 3, 3}, .strides = {1, 1, 1}, .dilations = {1, 1, 1}, .before = {1, 5, 8}},
+      {.batch = 6, .channels = 20, .filters = 24, .groups = 1, .extents = {1, 64, 64}, .results = {1, 64, 64},
+       .window = {1, 3, 3}, .strides = {1, 1, 1}, .dilations = {1, 1, 1}, .before = {0, 1, 1}},
       // One, three axes; dilation; padding beyond the window; no element of x in reach.
       {.batch = 4, .channels = 6, .filters = 5, .groups = 1, .extents = {1, 1, 50}, .results = {1, 1, 50},
        .window = {1, 1, 5}, .strides = {1, 1, 1}, .dilations = {1, 1, 3}, .before = {0, 0, 12}},
@@ -107,11 +116,19 @@ void check_weight_gradients(void) {
        .window = {1, 3, 3}, .strides = {1, 1, 1}, .dilations = {1, 2, 2}},
   };
   static const cj_dtype dtypes[] = {CJ_FLOAT16, CJ_BFLOAT16, CJ_FLOAT32, CJ_FLOAT64};
+  int winograd = 0;
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     for (size_t t = 0; t < sizeof dtypes / sizeof *dtypes; t++) {
       cj_convolution_shape shape = shapes[i];
       shape.dtype = dtypes[t];
       check_weight_gradient(&shape);
+      const int64_t transforms = cj_winograd_weights_workspace(&shape);
+      shape.is_plain = true;
+      expect(cj_winograd_weights_workspace(&shape) == 0, "Winograd's weights' gradient where it is refused");
+      if (transforms == 0) continue;
+      winograd++;
+      check_weight_gradient(&shape);
     }
   }
+  expect(winograd == 4 * 3, "%d of the shapes have Winograd's gradient", winograd);
 }
