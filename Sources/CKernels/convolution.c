@@ -10,17 +10,20 @@
 #include <stdatomic.h>
 
 enum {
-  DEPTH = 256,         // products of a slab: a panel of weights stays in the first-level cache
-  BOX_ROWS = 256,      // results of a task at most
+  DEPTH = 256,               // products of a slab: a panel of weights stays in the first-level cache
+  BOX_ROWS = 256,            // results of a task at most
+  LEAST_ROWS = 32,           // for which fetching weights pays
+  SOURCE_BYTES = 384 << 10,  // what a task takes of the source at a time stays in the second-level cache
   BLOCK_COLUMNS = 512,
-  LEAST_TASKS = 16,    // wanted, so that uneven threads finish together
-  LEAST_ROWS = 32,     // for which packing weights pays
+  LEAST_TASKS = 16,          // wanted, so that uneven threads finish together
 };
 
 static int64_t even_part(int64_t extent, int64_t most, int64_t unit) {
   const int64_t parts = cj_ceil_div(extent, most);
   return cj_ceil_div(cj_ceil_div(extent, parts), unit) * unit;
 }
+
+static int64_t count_of(const int64_t *extents) { return extents[0] * extents[1] * extents[2]; }
 
 static int64_t common_divisor(int64_t a, int64_t b) { return b == 0 ? a : common_divisor(b, a % b); }
 
@@ -55,6 +58,23 @@ cj_phase cj_convolution_phase(const cj_convolution_job *job, int axis, int64_t p
                     .taps = job->window[axis],
                     .tap_step = job->dilations[axis],
                     .weight_step = 1};
+}
+
+int64_t cj_convolution_phase_count(const cj_convolution_job *job) { return count_of(job->phases); }
+
+bool cj_convolution_phases(const cj_convolution_job *job, int64_t index, const int64_t *first, cj_phase *phases) {
+  bool has_results = true;
+  for (int axis = CJ_CONVOLUTION_AXES - 1; axis >= 0; axis--) {
+    phases[axis] = cj_convolution_phase(job, axis, index % job->phases[axis]);
+    index /= job->phases[axis];
+    has_results &= phases[axis].count > (first ? first[1 + axis] : 0);
+  }
+  return has_results;
+}
+
+int64_t cj_convolution_reach(const cj_convolution_job *job, int axis, int64_t count) {
+  const int64_t step = job->is_gradient ? 1 : job->strides[axis];
+  return job->reach[axis] == 0 ? 0 : (count - 1) * step + job->reach[axis];
 }
 
 // How far the phases of an axis reach, and whether none leaves the source.
@@ -137,15 +157,23 @@ void cj_convolution_find_box(const cj_convolution_job *job, int64_t index, int64
   }
 }
 
+// What a task reads again and again: a part of the channels of its box's surroundings.
+static int64_t source_bytes(const cj_convolution_job *job) {
+  int64_t bytes = job->box[0] * job->position_bytes * job->part / job->channels;
+  for (int axis = 0; axis < CJ_CONVOLUTION_AXES; axis++) bytes *= cj_convolution_reach(job, axis, job->box[1 + axis]);
+  return bytes;
+}
+
 // The number of tasks.
 static int64_t choose_blocks(cj_convolution_job *job) {
   const int64_t width = job->kernels->width;
-  int64_t rows = BOX_ROWS, columns = cj_min64(job->columns, BLOCK_COLUMNS);
-  int64_t boxes;
-  while ((boxes = cj_convolution_choose_box(job, rows) * job->groups) * cj_ceil_div(job->columns, columns) <
-         LEAST_TASKS) {
+  int64_t rows = BOX_ROWS, columns = cj_min64(job->columns, BLOCK_COLUMNS), boxes;
+  for (;;) {
+    boxes = cj_convolution_choose_box(job, rows) * job->groups;
+    const bool is_large = source_bytes(job) > SOURCE_BYTES;
+    if (!is_large && boxes * cj_ceil_div(job->columns, columns) >= LEAST_TASKS) break;
     if (rows > LEAST_ROWS) rows /= 2;
-    else if (columns >= 2 * width) columns = cj_ceil_div(columns, 2);
+    else if (!is_large && columns >= 2 * width) columns = cj_ceil_div(columns, 2);
     else break;
   }
   job->block_columns = even_part(job->columns, columns, width);
@@ -154,14 +182,12 @@ static int64_t choose_blocks(cj_convolution_job *job) {
 }
 
 static void choose_slabs(cj_convolution_job *job) {
-  int64_t most = 1;
-  for (int axis = 0; axis < CJ_CONVOLUTION_AXES; axis++) most *= job->window[axis];
   const int64_t unit = 4 * job->kernels->step;
   job->part = cj_min64(job->channels, even_part(job->channels, DEPTH, unit));
-  job->slab_taps = even_part(most, cj_max64(1, DEPTH / job->part), 1);
+  job->slab_taps = even_part(count_of(job->window), cj_max64(1, DEPTH / job->part), 1);
 }
 
-static void run(cj_convolution_job *job) {
+static void plan(cj_convolution_job *job) {
   bool is_inside = true;
   job->counts[0] = job->batch;
   job->unit[0] = 1;
@@ -176,31 +202,17 @@ static void run(cj_convolution_job *job) {
   job->position_bytes = job->copies ? cj_ceil_div(job->channels, step) * job->kernels->step_bytes
                                     : job->source_channels * job->bytes;
   choose_slabs(job);
+}
+
+static void run(cj_convolution_job *job) {
+  plan(job);
   static _Atomic uint64_t calls = 0;
   job->number = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
+  cj_parallel(job->groups * cj_ceil_div(job->columns, job->kernels->width), cj_convolution_pack, job);
   cj_parallel(choose_blocks(job), run_task, job);
 }
 
 // ---------------------------------------------------------------- entry
-
-static cj_convolution_job make_job(const cj_convolution_shape *shape) {
-  const int64_t bytes = cj_dtype_bytes(shape->dtype);
-  const cj_level *level = cj_current_level();
-  cj_convolution_job job = {.dtype = shape->dtype,
-                            .bytes = bytes,
-                            .compute_bytes = bytes == 2 ? 4 : bytes,
-                            .level = level,
-                            .kernels = cj_gemm_kernels_of(level, shape->dtype),
-                            .batch = shape->batch,
-                            .groups = shape->groups};
-  memcpy(job.window, shape->window, sizeof job.window);
-  memcpy(job.strides, shape->strides, sizeof job.strides);
-  memcpy(job.dilations, shape->dilations, sizeof job.dilations);
-  memcpy(job.before, shape->before, sizeof job.before);
-  return job;
-}
-
-static int64_t count_of(const int64_t *extents) { return extents[0] * extents[1] * extents[2]; }
 
 // Whether y's positions are x's, one by one.
 static bool is_product(const cj_convolution_shape *shape) {
@@ -225,81 +237,85 @@ static void multiply(const cj_convolution_shape *shape, bool is_gradient, const 
   cj_matmul(&product, a, w, c, done, context);
 }
 
-// Nothing to add up.
-static void clear(cj_dtype dtype, int64_t rows, int64_t columns, void *result, cj_block_done done, void *context) {
-  cj_fill((int32_t)cj_dtype_bytes(dtype), rows * columns, 0, result);
-  if (done) done(context, 0, rows, 0, columns);
+static cj_convolution_job make_job(const cj_convolution_shape *shape, bool is_gradient) {
+  const int64_t bytes = cj_dtype_bytes(shape->dtype);
+  const int64_t channels = is_gradient ? shape->filters : shape->channels;
+  const int64_t columns = is_gradient ? shape->channels : shape->filters;
+  const cj_level *level = cj_current_level();
+  cj_convolution_job job = {.dtype = shape->dtype,
+                            .bytes = bytes,
+                            .compute_bytes = bytes == 2 ? 4 : bytes,
+                            .level = level,
+                            .kernels = cj_gemm_kernels_of(level, shape->dtype),
+                            .is_gradient = is_gradient,
+                            .batch = shape->batch,
+                            .groups = shape->groups,
+                            .channels = channels / shape->groups,
+                            .columns = columns / shape->groups,
+                            .source_channels = channels,
+                            .result_channels = columns};
+  memcpy(job.source_extents, is_gradient ? shape->results : shape->extents, sizeof job.source_extents);
+  memcpy(job.result_extents, is_gradient ? shape->extents : shape->results, sizeof job.result_extents);
+  memcpy(job.window, shape->window, sizeof job.window);
+  memcpy(job.strides, shape->strides, sizeof job.strides);
+  memcpy(job.dilations, shape->dilations, sizeof job.dilations);
+  memcpy(job.before, shape->before, sizeof job.before);
+  return job;
 }
 
-int64_t cj_convolution_workspace(const cj_convolution_shape *shape) { return cj_winograd_workspace(shape, false); }
+// Whether something is to be added up.
+static bool has_terms(const cj_convolution_job *job) {
+  return job->batch * count_of(job->result_extents) * job->result_channels > 0 &&
+         job->channels * count_of(job->window) * count_of(job->source_extents) > 0;
+}
+
+static int64_t workspace(const cj_convolution_shape *shape, bool is_gradient) {
+  cj_convolution_job job = make_job(shape, is_gradient);
+  if (!has_terms(&job) || is_product(shape) || cj_is_depthwise(shape)) return 0;
+  const int64_t winograd = cj_winograd_workspace(shape, is_gradient);
+  if (winograd > 0) return winograd;
+  plan(&job);
+  return cj_convolution_packed_bytes(&job);
+}
+
+static void convolve(const cj_convolution_shape *shape, bool is_gradient, const void *source, const void *w,
+                     void *result, void *workspace, cj_block_done done, void *context) {
+  cj_convolution_job job = make_job(shape, is_gradient);
+  const int64_t rows = job.batch * count_of(job.result_extents);
+  if (rows * job.result_channels == 0) return;
+  if (!has_terms(&job)) {
+    cj_fill((int32_t)job.bytes, rows * job.result_channels, 0, result);
+    if (done) done(context, 0, rows, 0, job.result_channels);
+    return;
+  }
+  if (is_product(shape)) {
+    multiply(shape, is_gradient, source, w, result, done, context);
+    return;
+  }
+  if (cj_is_depthwise(shape)) {
+    cj_depthwise(shape, is_gradient, source, w, result, done, context);
+    return;
+  }
+  job.source = source;
+  job.weights = w;
+  job.result = result;
+  job.workspace = workspace;
+  job.done = done;
+  job.context = context;
+  if (cj_winograd_workspace(shape, is_gradient) > 0) cj_winograd_run(&job);
+  else run(&job);
+}
+
+int64_t cj_convolution_workspace(const cj_convolution_shape *shape) { return workspace(shape, false); }
 
 void cj_convolution(const cj_convolution_shape *shape, const void *x, const void *w, void *y, void *workspace,
                     cj_block_done done, void *context) {
-  const int64_t rows = shape->batch * count_of(shape->results);
-  if (rows * shape->filters == 0) return;
-  if (shape->channels * count_of(shape->window) == 0) {
-    clear(shape->dtype, rows, shape->filters, y, done, context);
-    return;
-  }
-  if (is_product(shape)) {
-    multiply(shape, false, x, w, y, done, context);
-    return;
-  }
-  if (cj_is_depthwise(shape)) {
-    cj_depthwise(shape, false, x, w, y, done, context);
-    return;
-  }
-  cj_convolution_job job = make_job(shape);
-  job.channels = shape->channels / shape->groups;
-  job.columns = shape->filters / shape->groups;
-  job.source = x;
-  job.weights = w;
-  job.result = y;
-  job.source_channels = shape->channels;
-  job.result_channels = shape->filters;
-  memcpy(job.source_extents, shape->extents, sizeof job.source_extents);
-  memcpy(job.result_extents, shape->results, sizeof job.result_extents);
-  job.done = done;
-  job.context = context;
-  job.workspace = workspace;
-  if (cj_winograd_workspace(shape, false) > 0) cj_winograd_run(&job);
-  else run(&job);
+  convolve(shape, false, x, w, y, workspace, done, context);
 }
 
-int64_t cj_convolution_input_gradient_workspace(const cj_convolution_shape *shape) {
-  return cj_winograd_workspace(shape, true);
-}
+int64_t cj_convolution_input_gradient_workspace(const cj_convolution_shape *shape) { return workspace(shape, true); }
 
 void cj_convolution_input_gradient(const cj_convolution_shape *shape, const void *dy, const void *w, void *dx,
                                    void *workspace, cj_block_done done, void *context) {
-  const int64_t rows = shape->batch * count_of(shape->extents);
-  if (rows * shape->channels == 0) return;
-  if (shape->filters * count_of(shape->window) * count_of(shape->results) == 0) {
-    clear(shape->dtype, rows, shape->channels, dx, done, context);
-    return;
-  }
-  if (is_product(shape)) {
-    multiply(shape, true, dy, w, dx, done, context);
-    return;
-  }
-  if (cj_is_depthwise(shape)) {
-    cj_depthwise(shape, true, dy, w, dx, done, context);
-    return;
-  }
-  cj_convolution_job job = make_job(shape);
-  job.is_gradient = true;
-  job.channels = shape->filters / shape->groups;
-  job.columns = shape->channels / shape->groups;
-  job.source = dy;
-  job.weights = w;
-  job.result = dx;
-  job.source_channels = shape->filters;
-  job.result_channels = shape->channels;
-  memcpy(job.source_extents, shape->results, sizeof job.source_extents);
-  memcpy(job.result_extents, shape->extents, sizeof job.result_extents);
-  job.done = done;
-  job.context = context;
-  job.workspace = workspace;
-  if (cj_winograd_workspace(shape, true) > 0) cj_winograd_run(&job);
-  else run(&job);
+  convolve(shape, true, dy, w, dx, workspace, done, context);
 }

@@ -41,7 +41,7 @@ typedef struct cj_convolution_job {
   int64_t block_columns, column_blocks;
   cj_block_done done;
   void *context;
-  char *workspace;  // transformed weights
+  char *workspace;  // weights, packed or transformed
 } cj_convolution_job;
 
 // Images, and extents of positions from `at` on.
@@ -53,6 +53,20 @@ void cj_convolution_copy(const cj_convolution_job *job, int64_t image, int64_t i
 cj_gemm_lines cj_convolution_weights(const cj_convolution_job *job, int64_t group, int64_t tap, int64_t channel,
                                      int64_t channels, int64_t column, int64_t columns);
 cj_phase cj_convolution_phase(const cj_convolution_job *job, int axis, int64_t phase);
+// The source's extent around `count` q, all phases.
+int64_t cj_convolution_reach(const cj_convolution_job *job, int axis, int64_t count);
+// Phase number `index` of all axes: false if it has no results from `first` on.
+bool cj_convolution_phases(const cj_convolution_job *job, int64_t index, const int64_t *first, cj_phase *phases);
+int64_t cj_convolution_phase_count(const cj_convolution_job *job);
+
+// Packed weights lie by groups, panels, phases, parts of channels, taps, channels. The last are steps as kernels take
+// them; the bytes of `channels` of them.
+int64_t cj_convolution_step_bytes(const cj_convolution_job *job, int64_t channels);
+int64_t cj_convolution_packed_bytes(const cj_convolution_job *job);
+char *cj_convolution_packed(const cj_convolution_job *job, int64_t group, int64_t panel);
+void cj_convolution_pack(void *job, int64_t group_and_panel);
+// Tap `index` of a phase among the window's, the last axis fastest.
+int64_t cj_convolution_tap(const cj_convolution_job *job, const cj_phase *phases, int64_t index);
 // One task: a box of results, all their phases, some columns of one group.
 void cj_convolution_box(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int64_t group,
                         int64_t column, int64_t columns);

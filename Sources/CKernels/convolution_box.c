@@ -17,7 +17,7 @@ typedef struct {
   box_source source;
   const char **a;  // rows of the phase
   char **c;
-  char *panel, *sums;  // the latter of 16-bit floats
+  char *sums;  // of 16-bit floats
   int64_t sums_line;
 } box_work;
 
@@ -25,10 +25,6 @@ typedef struct {
 
 static int64_t source_step(const cj_convolution_job *job, int axis) {
   return job->is_gradient ? 1 : job->strides[axis];
-}
-
-static int64_t box_extent(const cj_convolution_job *job, int axis, int64_t count) {
-  return job->reach[axis] == 0 ? 0 : (count - 1) * source_step(job, axis) + job->reach[axis];
 }
 
 // What the thread copied last: a task's neighbours have other columns of the same box.
@@ -53,8 +49,8 @@ static void find_source(box_work *work) {
   int64_t at[AXES], extents[AXES], most = job->box[0] * job->position_bytes;
   for (int axis = 0; axis < AXES; axis++) {
     at[axis] = work->first[1 + axis] * source_step(job, axis) + job->lowest[axis];
-    extents[axis] = job->copies ? box_extent(job, axis, work->counts[1 + axis]) : job->source_extents[axis];
-    most *= box_extent(job, axis, job->box[1 + axis]);
+    extents[axis] = job->copies ? cj_convolution_reach(job, axis, work->counts[1 + axis]) : job->source_extents[axis];
+    most *= cj_convolution_reach(job, axis, job->box[1 + axis]);
   }
   box_source *source = &work->source;
   source->strides[2] = job->position_bytes;
@@ -112,32 +108,14 @@ typedef struct {
   int64_t tap, taps, channel, channels;
 } slab;
 
-// Tap `index` of a phase, the last axis fastest: where the source has it, and its number among the window's.
-static int64_t find_tap(const box_work *work, const cj_phase *phases, int64_t index, int64_t *number) {
-  int64_t offset = 0, scale = 1;
-  *number = 0;
+// Where a row has tap `index` of a phase, the last axis fastest.
+static int64_t tap_offset(const box_work *work, const cj_phase *phases, int64_t index) {
+  int64_t offset = 0;
   for (int axis = AXES - 1; axis >= 0; axis--) {
-    const int64_t u = index % phases[axis].taps;
+    offset += index % phases[axis].taps * phases[axis].tap_step * work->source.strides[axis];
     index /= phases[axis].taps;
-    offset += u * phases[axis].tap_step * work->source.strides[axis];
-    *number += (phases[axis].weight + u * phases[axis].weight_step) * scale;
-    scale *= work->job->window[axis];
   }
   return offset;
-}
-
-static void pack_panel(const box_work *work, const cj_phase *phases, const slab *slab, int64_t j) {
-  const cj_convolution_job *job = work->job;
-  const int64_t step = job->kernels->step, bytes = job->kernels->width * job->kernels->step_bytes;
-  const bool follows = !job->is_gradient && slab->channels == job->channels && job->channels % step == 0;
-  const int64_t taps = follows ? slab->taps : 1, depth = taps * slab->channels;
-  for (int64_t tap = 0; tap < slab->taps; tap += taps) {
-    int64_t number;
-    find_tap(work, phases, slab->tap + tap, &number);
-    const cj_gemm_lines lines = cj_convolution_weights(job, work->group, number, slab->channel, depth, work->column + j,
-                                                       cj_min64(work->columns - j, job->kernels->width));
-    job->kernels->pack_b(&lines, work->panel + tap * cj_ceil_div(slab->channels, step) * bytes);
-  }
 }
 
 // What the slab takes of a row: neighbouring taps whose channels are neighbours too are one run.
@@ -147,8 +125,7 @@ static int64_t find_runs(const box_work *work, const cj_phase *phases, const sla
   const int64_t steps = cj_ceil_div(slab->channels, kernels->step);
   int64_t count = 0, end = -1;
   for (int64_t tap = 0; tap < slab->taps; tap++) {
-    int64_t number;
-    const int64_t offset = find_tap(work, phases, slab->tap + tap, &number) + channel;
+    const int64_t offset = tap_offset(work, phases, slab->tap + tap) + channel;
     if (offset == end) runs[count - 1].steps += steps;
     else runs[count++] = (cj_gemm_run){offset, steps};
     end = offset + steps * kernels->step_bytes;
@@ -156,43 +133,48 @@ static int64_t find_runs(const box_work *work, const cj_phase *phases, const sla
   return count;
 }
 
-static void run_slab(const box_work *work, const cj_phase *phases, int64_t rows, const slab *slab, int64_t j) {
+static void run_slab(const box_work *work, const cj_phase *phases, int64_t rows, const slab *slab, const char *weights,
+                     int64_t j) {
   cj_gemm_run runs[MOST_RUNS];
   const cj_gemm_window window = {.rows = rows,
                                  .columns = cj_min64(work->columns - j, work->job->kernels->width),
                                  .a = work->a,
                                  .runs = runs,
                                  .run_count = find_runs(work, phases, slab, runs),
-                                 .b = work->panel,
+                                 .b = weights,
                                  .c = work->c,
                                  .c_offset = j * work->job->compute_bytes,
                                  .accumulate = slab->tap + slab->channel > 0};
-  pack_panel(work, phases, slab, j);
   work->job->kernels->multiply_window(&window);
 }
 
 // ---------------------------------------------------------------- phases
 
-static void multiply_phase(const box_work *work, const cj_phase *phases, int64_t taps, int64_t rows) {
+// `before`: taps of the phases before.
+static void multiply_phase(const box_work *work, const cj_phase *phases, int64_t before, int64_t taps, int64_t rows) {
   const cj_convolution_job *job = work->job;
+  const int64_t all = cj_convolution_step_bytes(job, job->channels), width = job->kernels->width;
   for (int64_t channel = 0; channel < job->channels; channel += job->part)
-    for (int64_t j = 0; j < work->columns; j += job->kernels->width)
+    for (int64_t j = 0; j < work->columns; j += width) {
+      const int64_t channels = cj_min64(job->part, job->channels - channel);
+      const char *weights = cj_convolution_packed(job, work->group, (work->column + j) / width) + before * all +
+                            taps * cj_convolution_step_bytes(job, channel);
       for (int64_t tap = 0; tap < taps; tap += job->slab_taps) {
-        const slab slab = {tap, cj_min64(job->slab_taps, taps - tap), channel,
-                           cj_min64(job->part, job->channels - channel)};
-        run_slab(work, phases, rows, &slab, j);
+        const slab slab = {tap, cj_min64(job->slab_taps, taps - tap), channel, channels};
+        run_slab(work, phases, rows, &slab, weights + tap * cj_convolution_step_bytes(job, channels), j);
       }
+    }
 }
 
-static void run_phase(box_work *work, const cj_phase *phases) {
+static void run_phase(box_work *work, const cj_phase *phases, int64_t before, int64_t taps) {
   const cj_convolution_job *job = work->job;
-  const int64_t rows = find_rows(work, phases), taps = phases[0].taps * phases[1].taps * phases[2].taps;
+  const int64_t rows = find_rows(work, phases);
   if (taps == 0) {
     for (int64_t row = 0; row < rows; row++) memset(work->c[row], 0, (size_t)(work->columns * job->bytes));
     return;
   }
   if (job->bytes == job->compute_bytes) {
-    multiply_phase(work, phases, taps, rows);
+    multiply_phase(work, phases, before, taps, rows);
     return;
   }
   char **results = work->c + rows;
@@ -200,40 +182,33 @@ static void run_phase(box_work *work, const cj_phase *phases) {
     results[row] = work->c[row];
     work->c[row] = work->sums + row * work->sums_line;
   }
-  multiply_phase(work, phases, taps, rows);
+  multiply_phase(work, phases, before, taps, rows);
   for (int64_t row = 0; row < rows; row++) job->level->store[job->dtype](work->columns, results[row], work->c[row]);
 }
 
 void cj_convolution_box(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int64_t group,
                         int64_t column, int64_t columns) {
-  const cj_gemm_kernels *kernels = job->kernels;
   const int64_t rows = job->box[0] * job->box[1] * job->box[2] * job->box[3];
-  const int64_t panel_bytes = job->slab_taps * cj_ceil_div(job->part, kernels->step) * kernels->width *
-                              kernels->step_bytes;
   const int64_t sums_line = job->bytes == job->compute_bytes ? 0 : cj_gemm_in_lines(columns * job->compute_bytes);
   const int64_t list = cj_gemm_in_lines(2 * rows * (int64_t)sizeof(char *));
-  char *scratch = cj_scratch(CJ_SCRATCH_PRODUCT, panel_bytes + 2 * list + rows * sums_line);
+  char *scratch = cj_scratch(CJ_SCRATCH_PRODUCT, 2 * list + rows * sums_line);
   box_work work = {.job = job,
                    .first = first,
                    .counts = counts,
                    .group = group,
                    .column = column,
                    .columns = columns,
-                   .a = (const char **)(scratch + panel_bytes),
-                   .c = (char **)(scratch + panel_bytes + list),
-                   .panel = scratch,
-                   .sums = scratch + panel_bytes + 2 * list,
+                   .a = (const char **)scratch,
+                   .c = (char **)(scratch + list),
+                   .sums = scratch + 2 * list,
                    .sums_line = sums_line};
   find_source(&work);
-  cj_phase phases[AXES];
-  for (int64_t index = 0; index < job->phases[0] * job->phases[1] * job->phases[2]; index++) {
-    int64_t rest = index;
-    bool is_empty = false;
-    for (int axis = AXES - 1; axis >= 0; axis--) {
-      phases[axis] = cj_convolution_phase(job, axis, rest % job->phases[axis]);
-      rest /= job->phases[axis];
-      is_empty |= phases[axis].count <= first[1 + axis];
-    }
-    if (!is_empty) run_phase(&work, phases);
+  int64_t before = 0;
+  for (int64_t index = 0; index < cj_convolution_phase_count(job); index++) {
+    cj_phase phases[AXES];
+    const bool has_results = cj_convolution_phases(job, index, first, phases);
+    const int64_t taps = phases[0].taps * phases[1].taps * phases[2].taps;
+    if (has_results) run_phase(&work, phases, before, taps);
+    before += taps;
   }
 }

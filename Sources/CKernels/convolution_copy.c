@@ -1,8 +1,6 @@
-// Parts of a convolution's operands as products take them. See convolution.c.
+// Parts of a convolution's source as products take them, with zeros around. See convolution.c.
 
 #include "convolution.h"
-
-// ---------------------------------------------------------------- the source
 
 // One line with zeros on both sides, `at` the position of its first element. NULL: all are zeros.
 static void copy_line(const cj_convolution_job *job, const char *line, int64_t at, int64_t extent, char *to) {
@@ -38,23 +36,4 @@ void cj_convolution_copy(const cj_convolution_job *job, int64_t image, int64_t i
     for (int64_t plane = at[0]; plane < at[0] + extents[0]; plane++)
       for (int64_t line = at[1]; line < at[1] + extents[1]; line++, to += extents[2] * job->position_bytes)
         copy_line(job, source_line(job, i, plane, line, group), at[2], extents[2], to);
-}
-
-// ---------------------------------------------------------------- weights
-
-cj_gemm_lines cj_convolution_weights(const cj_convolution_job *job, int64_t group, int64_t tap, int64_t channel,
-                                     int64_t channels, int64_t column, int64_t columns) {
-  const int64_t taps = job->window[0] * job->window[1] * job->window[2];
-  // Of the window's [taps, channels / groups, filters].
-  const int64_t filters = job->is_gradient ? job->source_channels : job->result_channels;
-  const int64_t rows = job->is_gradient ? job->columns : job->channels;
-  const int64_t row = tap * rows + (job->is_gradient ? column : channel);
-  const int64_t filter = job->is_gradient ? group * job->channels + channel : group * job->columns + column;
-  const int64_t at = row * filters + filter;
-  return (cj_gemm_lines){.data = job->weights + at * job->bytes,
-                         .lines = columns,
-                         .depth = channels,
-                         .line_stride = job->is_gradient ? filters : 1,
-                         .depth_stride = job->is_gradient ? 1 : filters,
-                         .readable = taps * rows * filters - at};
 }
