@@ -16,7 +16,7 @@ public enum Catalogue {
       "reshape", "transpose", "broadcast", "flip",
       "slice", "update", "concatenate", "pad",
       "sum", "product", "max", "min", "argmax", "argmin", "argsort", "cumulativeSum",
-      "matmul", "convolution", "convolutionInputGradient", "convolutionWeightGradient",
+      "matmul", "convolution", "convolutionInputGradient", "convolutionWeightGradient", "maxPool",
       "checkIndices", "gather", "scatterAdd", "gatherAlong", "scatterAddAlong",
       "randomUniform", "randomNormal", "randomBits",
       "stopGradient", "alias", "customGradient", "transfer",

@@ -235,18 +235,6 @@ extension Value {
 // MARK: Recording
 
 extension Value {
-  /// See ``Convolution``.
-  public func convolved(with weights: Value, _ geometry: ConvolutionGeometry) -> Value {
-    let (x, w) = Value.promoted(floating, weights)
-    return record(Convolution(geometry), x, w)
-  }
-
-  /// See ``ConvolutionInputGradient``.
-  public func convolutionTransposed(with weights: Value, _ geometry: ConvolutionGeometry, extents: [Int]) -> Value {
-    let (y, w) = Value.promoted(floating, weights)
-    return record(ConvolutionInputGradient(geometry, extents: extents), y, w)
-  }
-
   fileprivate func convolutionInputGradient(_ w: Value, _ geometry: ConvolutionGeometry, like x: Value) -> Value {
     record(ConvolutionInputGradient(geometry, extents: Array(x.shape.array[1...geometry.rank])), self, w)
   }

@@ -216,7 +216,7 @@ extension ConvolutionGeometry {
   func forEachTerm(_ sizes: ConvolutionSizes, _ body: (_ x: Int, _ w: Int, _ y: Int) -> Void) {
     let (channels, filters) = (sizes.channels / groups, sizes.filters / groups)
     let (inputs, outputs) = (sizes.inputs.reduce(1, *), sizes.outputs.reduce(1, *))
-    let taps = taps(sizes)
+    let taps = taps(sizes.inputs, sizes.window, sizes.outputs)
     for n in 0..<sizes.batch {
       for tap in taps {
         let (x, y) = ((n * inputs + tap.x) * sizes.channels, (n * outputs + tap.y) * sizes.filters)
@@ -232,17 +232,17 @@ extension ConvolutionGeometry {
 
   /// Which input position each output position sees through each position of the window, row-major in each of the
   /// three; what is padding is left out.
-  private func taps(_ sizes: ConvolutionSizes) -> [(x: Int, w: Int, y: Int)] {
+  func taps(_ inputs: [Int], _ window: [Int], _ outputs: [Int]) -> [(x: Int, w: Int, y: Int)] {
     var taps = [(x: 0, w: 0, y: 0)]
     for axis in 0..<rank {
       var next: [(x: Int, w: Int, y: Int)] = []
       for tap in taps {
-        for y in 0..<sizes.outputs[axis] {
-          for w in 0..<sizes.window[axis] {
+        for y in 0..<outputs[axis] {
+          for w in 0..<window[axis] {
             let x = y * strides[axis] + w * dilations[axis] - padding[axis].before
-            guard (0..<sizes.inputs[axis]).contains(x) else { continue }
+            guard (0..<inputs[axis]).contains(x) else { continue }
             next.append(
-              (tap.x * sizes.inputs[axis] + x, tap.w * sizes.window[axis] + w, tap.y * sizes.outputs[axis] + y))
+              (tap.x * inputs[axis] + x, tap.w * window[axis] + w, tap.y * outputs[axis] + y))
           }
         }
       }

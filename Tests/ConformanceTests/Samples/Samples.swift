@@ -6,7 +6,7 @@ import CajalOperations
 enum Samples {
   static let all: [Sample] =
     elementwise + casts + constants + views + slices + joins + reductions + products + indices + draws + identities
-    + scans + composites + orders + convolutions
+    + scans + composites + orders + convolutions + pools + images
 
   static let byOperation = Dictionary(grouping: all, by: \.operation)
 
