@@ -50,6 +50,9 @@ let package = Package(
       dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalEngine", "CajalTensor", "CajalFormats"],
       path: "Sources/NN"),
     .target(
+      name: "CajalModels", dependencies: ["CajalBase", "CajalOperations", "CajalTensor", "CajalNN"],
+      path: "Sources/Models"),
+    .target(
       name: "CajalOptimizers",
       dependencies: ["CajalBase", "CajalIR", "CajalOperations", "CajalEngine", "CajalTensor", "CajalNN"],
       path: "Sources/Optimizers"),
@@ -74,8 +77,9 @@ let package = Package(
     .target(
       name: "Cajal",
       dependencies: [
-        "CajalBase", "CajalIR", "CajalEngine", "CajalTensor", "CajalNN", "CajalOptimizers", "CajalLosses",
-        "CajalMetrics", "CajalData", "CajalPlot", "CajalTraining", "CajalFormats", "CajalVision",
+        "CajalBase", "CajalIR", "CajalOperations", "CajalEngine", "CajalTensor", "CajalNN", "CajalModels",
+        "CajalOptimizers", "CajalLosses", "CajalMetrics", "CajalData", "CajalPlot", "CajalTraining", "CajalFormats",
+        "CajalVision",
       ],
       path: "Sources/Umbrella"),
     .executableTarget(

@@ -1,23 +1,30 @@
 import ArgumentParser
 import Cajal
+import Foundation
 
 struct Summary: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show a model's layers, shapes and parameter counts.",
     discussion: """
-      EXAMPLE
+      EXAMPLES
         cajal train --save digits.safetensors
         cajal summary digits.safetensors
+        cajal summary resnet50
       """)
 
-  @Argument(help: "A file that `cajal train --save` wrote.", completion: .file(extensions: ["safetensors"]))
+  @Argument(
+    help: """
+      A file that `cajal train --save` wrote, or a network by name: \
+      \(ImageModel.all.map(\.name).joined(separator: ", ")).
+      """, completion: .file(extensions: ["safetensors"]))
   var model: String
 
-  @Option(help: "The shape of one example, as 28,28; known for models of tables.")
+  @Option(help: "The shape of one example, as 28,28; known for models of tables and for networks by name.")
   var input: String?
 
   func run() throws {
-    let network = try Sequential.load(model)
+    let published = FileManager.default.fileExists(atPath: model) ? nil : ImageModel(named: model)
+    let network = try published?.model() ?? Sequential.load(model)
     let given = try input.map { text in
       try text.split(separator: ",").map { part in
         guard let extent = Int(part), extent > 0 else {
@@ -27,7 +34,8 @@ struct Summary: ParsableCommand {
       }
     }
     // A network that begins with neurons says what it takes.
-    let taken = network.layers.lazy.compactMap { $0 as? Dense }.first?.kernel.shape.map { [$0[0]] }
+    let taken =
+      published?.input.array ?? network.layers.lazy.compactMap { $0 as? Dense }.first?.kernel.shape.map { [$0[0]] }
     print((given ?? taken).map { network.summary(input: Shape([1] + $0)) } ?? network.summary())
   }
 }

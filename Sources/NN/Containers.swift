@@ -4,21 +4,27 @@ import CajalTensor
 
 // Layers beside each other. One behind the other: Sequential.
 
-/// Layers with a way around them: y = shortcut(x) + body(x). He et al. 2016.
+/// Layers with a way around them: y = activation(shortcut(x) + body(x)). He et al. 2016.
 ///
 /// **Shapes**: body and shortcut give tensors of one shape; without a shortcut that of the input.
 public struct Residual: DescribedLayer {
   public let body: Sequential
   public let shortcut: (any Layer)?
+  public let activation: Activation?
 
-  /// - Parameter shortcut: what brings the input to the body's shape, where that is another.
-  public init(shortcut: (any Layer)? = nil, @LayerBuilder _ layers: () -> [any Layer]) {
-    self.init(Sequential(layers()), shortcut: shortcut)
+  /// - Parameters:
+  ///   - shortcut: what brings the input to the body's shape, where that is another.
+  ///   - activation: of the sum.
+  public init(
+    shortcut: (any Layer)? = nil, activation: Activation? = nil, @LayerBuilder _ layers: () -> [any Layer]
+  ) {
+    self.init(Sequential(layers()), shortcut: shortcut, activation: activation)
   }
 
-  private init(_ body: Sequential, shortcut: (any Layer)?) {
+  public init(_ body: Sequential, shortcut: (any Layer)? = nil, activation: Activation? = nil) {
     self.body = body
     self.shortcut = shortcut
+    self.activation = activation
   }
 
   public func callAsFunction(_ input: Tensor) -> Tensor {
@@ -32,19 +38,24 @@ public struct Residual: DescribedLayer {
           "around the layers it is \(around.shape), through them \(through.shape)",
           remedy: "End with layers that give the input's shape, or pass a `shortcut` that gives theirs"))
     }
-    return around + through
+    let sum = around + through
+    return activation.map { $0.run(as: "activation", in: path, on: sum) } ?? sum
   }
 
   public struct Configuration: Codable, Sendable {
-    let layers: [LayerDescription]
+    let layers: Sequential.Configuration
     let shortcut: LayerDescription?
+    let activation: Activation?
   }
   public static var kind: String { "residual" }
   public var configuration: Configuration {
-    Configuration(layers: body.configuration, shortcut: shortcut.map { LayerDescription($0) })
+    Configuration(
+      layers: body.configuration, shortcut: shortcut.map { LayerDescription($0) }, activation: activation)
   }
-  public init(configuration: Configuration) {
-    self.init(Sequential(configuration: configuration.layers), shortcut: configuration.shortcut?.layer)
+  public init(configuration: Configuration) throws {
+    self.init(
+      try Sequential(configuration: configuration.layers), shortcut: configuration.shortcut?.layer,
+      activation: configuration.activation)
   }
 }
 

@@ -19,9 +19,8 @@ public struct Dense: DescribedLayer {
   ) {
     self.units = units
     self.activation = activation
-    // He's rule keeps the variance through units that are zero half of the time.
-    let rule = kernelInitializer ?? (activation.isRectifying ? .heUniform : .glorotUniform)
-    kernel = Parameter(inputs.map { [$0, units] }, rule, dtype: dtype)
+    kernel = Parameter(
+      inputs.map { [$0, units] }, kernelInitializer ?? .standard(before: activation), dtype: dtype)
     bias = usesBias ? Parameter([units], .zeros, dtype: dtype) : nil
   }
 

@@ -56,9 +56,14 @@ public enum Architecture {
   private static let known = Locked<[String: any DescribedLayer.Type]>(
     Dictionary(
       uniqueKeysWithValues: ([
-        Activation.self, BatchNorm.self, Dense.self, Dropout.self, Embedding.self, Flatten.self, GaussianNoise.self,
-        LayerNorm.self, Maxout.self, Parallel.self, PReLU.self, Reshape.self, Residual.self, RMSNorm.self,
-        Sequential.self,
+        Activation.self, AdaptiveAveragePool.self, AdaptiveMaxPool.self, AveragePool1D.self, AveragePool2D.self,
+        AveragePool3D.self, BatchNorm.self, Conv1D.self, Conv2D.self, Conv3D.self, ConvTransposed1D.self,
+        ConvTransposed2D.self, ConvTransposed3D.self, Crop.self, Dense.self, DepthwiseConv1D.self,
+        DepthwiseConv2D.self, DepthwiseConv3D.self, DropPath.self, Dropout.self, Embedding.self, Flatten.self,
+        GaussianNoise.self, GlobalAveragePool.self, GlobalMaxPool.self, GroupNorm.self, InstanceNorm.self,
+        LayerNorm.self, LayerScale.self, LocalResponseNorm.self, MaxPool1D.self, MaxPool2D.self, MaxPool3D.self,
+        Maxout.self, Parallel.self, PixelShuffle.self, PReLU.self, Reshape.self, Residual.self, RMSNorm.self,
+        Sequential.self, SpatialDropout.self, SqueezeExcitation.self, Upsample.self, ZeroPad.self,
       ] as [any DescribedLayer.Type]).map { ($0.kind, $0) }))
 
   /// Makes a layer of your own known to files; the last one of a kind counts.

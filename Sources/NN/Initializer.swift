@@ -35,6 +35,11 @@ public struct Initializer: Sendable {
 // MARK: By the number of inputs and outputs
 
 extension Initializer {
+  /// He's rule keeps the variance through units that are zero half of the time.
+  static func standard(before activation: Activation) -> Initializer {
+    activation.isRectifying ? .heUniform : .glorotUniform
+  }
+
   /// Of variance 2 / (inputs + outputs): Glorot and Bengio 2010. For tanh, sigmoid, softmax.
   public static let glorotUniform = scaled(.uniform) { 2 / ($0 + $1) }
   public static let glorotNormal = scaled(.normal) { 2 / ($0 + $1) }

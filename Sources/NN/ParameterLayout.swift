@@ -120,16 +120,16 @@ final class ParameterLayout: Sendable {
   }
 }
 
-/// What holds values of one type, none or many.
-private protocol ParameterContainer {
+/// What holds values of one type, none or many: in the order of their paths.
+protocol ParameterContainer {
   static var element: Any.Type { get }
   static func collect(at address: UnsafeRawPointer, _ found: inout [Parameter]) -> Bool
 }
 
 extension Array: ParameterContainer {
-  fileprivate static var element: Any.Type { Element.self }
+  static var element: Any.Type { Element.self }
 
-  fileprivate static func collect(at address: UnsafeRawPointer, _ found: inout [Parameter]) -> Bool {
+  static func collect(at address: UnsafeRawPointer, _ found: inout [Parameter]) -> Bool {
     let layout = ParameterLayout.of(Element.self)
     return address.assumingMemoryBound(to: Self.self).pointee.withUnsafeBufferPointer { elements in
       guard var element = UnsafeRawPointer(elements.baseAddress) else { return true }
@@ -143,9 +143,9 @@ extension Array: ParameterContainer {
 }
 
 extension Optional: ParameterContainer {
-  fileprivate static var element: Any.Type { Wrapped.self }
+  static var element: Any.Type { Wrapped.self }
 
-  fileprivate static func collect(at address: UnsafeRawPointer, _ found: inout [Parameter]) -> Bool {
+  static func collect(at address: UnsafeRawPointer, _ found: inout [Parameter]) -> Bool {
     guard let value = address.assumingMemoryBound(to: Self.self).pointee else { return true }
     return withUnsafePointer(to: value) { ParameterLayout.of(Wrapped.self).collect(at: $0, &found) }
   }

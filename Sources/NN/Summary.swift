@@ -92,8 +92,17 @@ private func addRows(
   let shapes = module.parameters.filter(\.isTrainable).map(\.shape)
   rows.append(
     ModuleSummary.Row(
-      path: path?.description ?? "", type: "\(type(of: module))", output: notes.shape(path),
+      path: path?.description ?? "", type: typeName(module), output: notes.shape(path),
       parameters: shapes.contains(nil) ? nil : shapes.reduce(0) { $0 + ($1?.count ?? 0) }))
+}
+
+/// The name that a module's type is known by.
+private func typeName(_ module: any Module) -> String {
+  let name = "\(type(of: module))"
+  // A layer over so many axes: Conv2D, and not Conv<TwoAxes>.
+  guard name.contains("<"), let layer = module as? any DescribedLayer else { return name }
+  let kind = type(of: layer).kind
+  return kind.prefix(1).uppercased() + kind.dropFirst()
 }
 
 /// Finds the modules in `value`, through arrays, optionals and the like.

@@ -3,6 +3,7 @@
 @_exported import CajalData
 @_exported import CajalLosses
 @_exported import CajalMetrics
+@_exported import CajalModels
 @_exported import CajalNN
 @_exported import CajalOptimizers
 @_exported import CajalPlot
@@ -22,3 +23,7 @@
 @_exported import struct CajalFormats.FormatError
 @_exported import struct CajalFormats.WeightFile
 @_exported import class CajalIR.Generator
+@_exported import struct CajalOperations.ConvolutionGeometry
+@_exported import enum CajalOperations.Interpolation
+@_exported import enum CajalOperations.Padding
+@_exported import protocol CajalOperations.PerAxis

@@ -32,10 +32,13 @@ extension GoldenCases {
     "layernorm": { [layerNorm($0, axes: 1)] },
     "layernorm_2axes": { [layerNorm($0, axes: 2)] },
     "groupnorm": { g in
-      let groups = normalized(g.x.reshaped(2, 2, 36), over: [2]).reshaped(2, 6, 4, 3)
-      return [groups * channels(g.weight) + channels(g.bias)]
+      let layer = GroupNorm(groups: 2)
+      return [withParameters([(layer.gain, g.weight), (layer.bias, g.bias)]) { channelsLast(g.x) { layer($0) } }]
     },
-    "instancenorm2d": { [normalized($0.x, over: [2, 3]) * channels($0.weight) + channels($0.bias)] },
+    "instancenorm2d": { g in
+      let layer = InstanceNorm()
+      return [withParameters([(layer.gain, g.weight), (layer.bias, g.bias)]) { channelsLast(g.x) { layer($0) } }]
+    },
     "batchnorm1d_train": { [batchNorm($0) { layer, x in layer(x) }] },
     "batchnorm2d_train": { [batchNorm($0) { layer, x in channelsLast(x) { layer($0) } }] },
     "batchnorm2d_eval": { g in
@@ -70,13 +73,6 @@ extension GoldenCases {
   /// Runs `body` with the channels of [N, C, H, W] last.
   static func channelsLast(_ x: Tensor, _ body: (Tensor) -> Tensor) -> Tensor {
     body(x.transposed(0, 2, 3, 1)).transposed(0, 3, 1, 2)
-  }
-
-  /// [C] as [C, 1, 1].
-  private static func channels(_ x: Tensor) -> Tensor { x.reshaped(-1, 1, 1) }
-
-  private static func normalized(_ x: Tensor, over axes: [Int]) -> Tensor {
-    (x - x.mean(axes: axes, keepingAxes: true)) * (x.variance(axes: axes, keepingAxes: true) + 1e-5).rsqrt()
   }
 
   /// Two heads over a width of 8: the result and each head's weights.
@@ -157,7 +153,6 @@ extension GoldenCases {
     "pad_reflect": { [padded($0.x, rows: [2, 1, 0, 1, 2, 3, 2], columns: [1, 0, 1, 2, 3, 2, 1])] },
     "pad_replicate": { [padded($0.x, rows: [0, 0, 0, 1, 2, 3, 3], columns: [0, 0, 1, 2, 3, 3, 3])] },
     "pad_circular": { [padded($0.x, rows: [2, 3, 0, 1, 2, 3, 0], columns: [3, 0, 1, 2, 3, 0, 1])] },
-    "pixel_shuffle": { [$0.x.reshaped(1, 2, 2, 2, 2, 3).transposed(0, 1, 4, 2, 5, 3).reshaped(1, 2, 4, 6)] },
   ]
 
   private static func padded(_ x: Tensor, rows: [Int], columns: [Int]) -> Tensor {
