@@ -12,12 +12,14 @@ struct NetworkOptions: ParsableArguments {
     case logistic
     /// One artificial neuron.
     case neuron
+    /// LeNet-5: convolutions, then layers of neurons.
+    case lenet
   }
 
   @Option(
     help: """
       mlp: hidden layers of neurons, then the output. linear, logistic: the output layer alone, for numbers and for \
-      classes. neuron: one artificial neuron, for numbers or two classes.
+      classes. neuron: one artificial neuron, for numbers or two classes. lenet: LeNet-5, for pictures.
       """)
   var model = Kind.mlp
 
@@ -62,6 +64,10 @@ struct NetworkOptions: ParsableArguments {
     inputs: Int, outputs: Int, standard: [Int], dropout rate: Double, flattens: Bool,
     initializer: Initializer? = nil
   ) throws -> Sequential {
+    if model == .lenet {
+      guard flattens else { throw ValidationError("--model lenet is for pictures. Use --model mlp for tables.") }
+      return LeNet().model(classes: outputs)
+    }
     let hidden = model == .mlp ? try sizes(orElse: standard) : []
     if model == .neuron, outputs > 1 {
       throw ValidationError("one neuron tells two classes apart, not \(outputs). Use --model logistic or mlp.")
