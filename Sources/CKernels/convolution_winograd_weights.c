@@ -11,6 +11,7 @@ enum {
   REACH = CJ_WINOGRAD_REACH,
   WINDOW = 3,
   MATRICES = CJ_WINOGRAD_MATRICES,
+  SPACE = 16,              // values between matrices, which do not collide in the cache then
   CHUNK_BYTES = 12 << 20,  // of what is transformed: most of it stays in the caches
   MOST_CHUNKS = 16,        // each has sums of its own
   BLOCK = 512,             // weights transformed at a time
@@ -64,7 +65,7 @@ int64_t cj_winograd_weights_workspace(const cj_convolution_shape *shape) {
   const int64_t cost = (tiles * MATRICES + WEIGHT_COST) * pairs +
                        tiles * TILE_COST * (shape->channels + shape->filters);
   if (cost >= positions * WINDOW * WINDOW * pairs) return 0;
-  const int64_t chunk = MATRICES * job.chunk_rows * job.row_tiles * (job.x_line + job.dy_line);
+  const int64_t chunk = MATRICES * (job.chunk_rows * job.row_tiles * (job.x_line + job.dy_line) + 2 * SPACE);
   return (chunk + job.chunks * sums_count(&job)) * (int64_t)sizeof(float) + CJ_WINOGRAD_OVERHANG;
 }
 
@@ -101,7 +102,7 @@ static cj_winograd_planes in_strip(float *data, const strip *s) {
 }
 
 static cj_winograd_planes transformed(const winograd_weights *job, float *tiles, int64_t line, int64_t tile) {
-  const int64_t matrix = job->tiles * line * (int64_t)sizeof(float);
+  const int64_t matrix = (job->tiles * line + SPACE) * (int64_t)sizeof(float);
   return (cj_winograd_planes){(char *)(tiles + tile * line), REACH * matrix, matrix};
 }
 
@@ -141,13 +142,13 @@ static void gather_weights(void *context, int64_t index) {
 void cj_winograd_weights_run(const cj_convolution_shape *shape, const void *x, const void *dy, void *dw,
                              void *workspace) {
   winograd_weights job = make(shape);
-  const int64_t most = MATRICES * job.chunk_rows * job.row_tiles, count = sums_count(&job);
+  const int64_t most = job.chunk_rows * job.row_tiles, count = sums_count(&job);
   job.x = x;
   job.dy = dy;
   job.dw = dw;
   job.x_tiles = workspace;
-  job.dy_tiles = job.x_tiles + most * job.x_line;
-  job.sums = job.dy_tiles + most * job.dy_line;
+  job.dy_tiles = job.x_tiles + MATRICES * (most * job.x_line + SPACE);
+  job.sums = job.dy_tiles + MATRICES * (most * job.dy_line + SPACE);
   for (int64_t chunk = 0; chunk < job.chunks; chunk++) {
     job.first = chunk * job.chunk_rows;
     const int64_t rows = cj_min64(job.chunk_rows, job.rows - job.first);
@@ -160,9 +161,9 @@ void cj_winograd_weights_run(const cj_convolution_shape *shape, const void *x, c
                                 .n = shape->filters,
                                 .k = job.tiles,
                                 .lda = job.x_line,
-                                .a_batch = job.tiles * job.x_line,
+                                .a_batch = job.tiles * job.x_line + SPACE,
                                 .ldb = job.dy_line,
-                                .b_batch = job.tiles * job.dy_line};
+                                .b_batch = job.tiles * job.dy_line + SPACE};
     cj_matmul(&product, job.x_tiles, job.dy_tiles, job.sums + chunk * count, NULL, NULL);
   }
   if (job.chunks > 1) cj_add_chunks(job.level, CJ_FLOAT32, job.chunks, count, job.sums, job.sums);
