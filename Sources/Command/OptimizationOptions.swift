@@ -69,7 +69,8 @@ struct OptimizationOptions: ParsableArguments {
   func makeOptimizer(_ standard: (method: Method, learningRate: Double, weightDecay: Double)) -> any Optimizer {
     let method = optimizer ?? standard.method
     let rate = learningRate ?? (method == standard.method ? standard.learningRate : method.usualRate)
-    let decay = weightDecay ?? (method == standard.method ? standard.weightDecay : 0)
+    // A step takes its share of the weights times the rate: the same share at any rate.
+    let decay = weightDecay ?? (method == standard.method ? standard.weightDecay * standard.learningRate / rate : 0)
     return switch method {
     case .sgd: SGD(learningRate: rate, weightDecay: decay)
     case .momentum: SGD(learningRate: rate, momentum: 0.9, weightDecay: decay)

@@ -9,15 +9,18 @@ struct TableSource {
   let test: Table?
   /// The column to be learned, where the catalogue knows it.
   let target: String?
+  /// What it is to be learned as, where the rows alone do not tell.
+  let task: Preprocessing.Task?
 
   /// Downloads it if it must be.
   init(_ name: String, header: Bool?, _ output: Output) throws {
     guard !FileManager.default.fileExists(atPath: name), DataCatalog.all.contains(where: { $0.name == name }) else {
-      (train, test, target) = (try Table(contentsOf: name, options: .init(hasHeader: header)), nil, nil)
+      (train, test, target, task) = (try Table(contentsOf: name, options: .init(hasHeader: header)), nil, nil, nil)
       return
     }
     try DataCommand.fetch(name, output)
     (train, test, target) = try DataCatalog.table(name)
+    task = try DataCatalog.entry(name).task
   }
 }
 

@@ -23,6 +23,8 @@ struct TableTraining {
     if let folds = options.folds { return try crossValidate(split, folds) }
     let preprocessing = try split.preprocessing()
     try introduce(split, preprocessing)
+    // Before the training, which would be in vain where the table to test with is another.
+    let test = try preprocessing.data(split.test)
     let fit = TableFit(settings, output)
     let (predictor, report) = try fit.run(
       preprocessing, try preprocessing.data(split.train), isShown: true, configuration: configuration(preprocessing))
@@ -31,7 +33,7 @@ struct TableTraining {
       try output.saved(save)
     }
     try output.say(String(format: "trained in %.1f s", report.seconds))
-    let measures = try predictor.evaluate(preprocessing.data(split.test))
+    let measures = try predictor.evaluate(test)
     try Finish(
       measures: Measures().adding(measures, prefix: "test_"), trainSeconds: report.seconds,
       stepPlans: report.stepCounters.plansCompiled
@@ -105,6 +107,8 @@ struct TableSplit {
   /// The column whose values both parts have alike shares of.
   let stratum: Int?
   private let target: String
+  /// As asked for, or as the catalogue has it; inferred if `nil`.
+  private let task: Preprocessing.Task?
   private let options: TableOptions
 
   init(_ path: String, _ options: TableOptions, seed: UInt64, _ output: Output) throws {
@@ -121,8 +125,8 @@ struct TableSplit {
     if known.count < whole.count {
       try output.say("\(whole.count - known.count) rows without \(whole.names[column]) are left out")
     }
-    let task = options.preprocessingTask ?? Preprocessing.inferredTask(known, column)
-    stratum = task == .classification ? column : nil
+    task = options.preprocessingTask ?? (target == source.target ? source.task : nil)
+    stratum = (task ?? Preprocessing.inferredTask(known, column)) == .classification ? column : nil
     let named = try options.test.map { try TableSource($0, header: options.header, output).train }
     if let other = named ?? (options.folds == nil ? source.test : nil) {
       train = known
@@ -171,7 +175,7 @@ struct TableSplit {
     let ignored = try Set((options.ignore ?? "").split(separator: ",").map { try table.column(String($0)) })
     let features = table.names.indices.filter { !ignored.contains($0) }.map { table.names[$0] }
     return try Preprocessing.fit(
-      table, target: target, task: options.preprocessingTask, features: ignored.isEmpty ? nil : features)
+      table, target: target, task: task, features: ignored.isEmpty ? nil : features)
   }
 }
 
@@ -190,9 +194,11 @@ struct TableFit {
     _ preprocessing: Preprocessing, _ data: LabeledData, isShown: Bool, configuration: [String: String]
   ) throws -> (TablePredictor, TrainingReport) {
     let optimization = settings.optimization
-    // Classes are soon learned by heart; numbers suffer from noise, and gain from more and smaller steps.
+    // Classes are soon learned by heart; numbers suffer from noise, and gain from more and smaller steps. Small tables
+    // are learned by heart whatever they tell of: fewer than about a thousand rows hold less than weights can.
     let isNumber = preprocessing.target.classes == nil
-    let dropout = isNumber ? 0 : 0.1
+    let scarcity = 1000 / Double(max(1, data.count))
+    let dropout = max(isNumber ? 0 : 0.1, 0.3 * min(1, scarcity))
     let model = try withSeed(optimization.seed) {
       try settings.network.network(
         inputs: preprocessing.width, outputs: TablePredictor.outputs(for: preprocessing), standard: [128, 64],
@@ -200,7 +206,7 @@ struct TableFit {
     }
     let predictor = TablePredictor(model: model, preprocessing: preprocessing)
     let isLinear = settings.network.model != .mlp
-    let optimizer = optimization.makeOptimizer((.adamw, isLinear ? 1e-2 : 3e-3, 1e-2))
+    let optimizer = optimization.makeOptimizer(isLinear ? (.adamw, 1e-2, 1e-2) : (.adamw, 3e-3, min(2, scarcity)))
     let trainer = Trainer(model, loss: predictor.loss, optimizer: optimizer, metrics: predictor.metrics)
     optimization.configure(trainer)
     let (train, validation) = try optimization.parts(data)

@@ -19,15 +19,17 @@ extension DataCatalog {
         ["age", "sex", "bmi", "blood pressure", "s1", "s2", "s3", "s4", "s5", "s6", "progression"]),
       toy(
         "linnerud", "20 men, 3 exercises, 3 measures of the body",
-        ["linnerud_exercise.csv", "linnerud_physiological.csv"], target: "Weight", nil),
+        ["linnerud_exercise.csv", "linnerud_physiological.csv"], target: "Weight", nil, task: .regression),
     ] + downloads
 
   private static func toy(
-    _ name: String, _ summary: String, _ files: [String], target: String, _ columns: [String]?
+    _ name: String, _ summary: String, _ files: [String], target: String, _ columns: [String]?,
+    task: Preprocessing.Task? = nil
   ) -> Entry {
     Entry(
       name: name, summary: summary, licence: "BSD-3-Clause (scikit-learn)", content: .table(target: target),
-      files: files.map { File(name: $0, url: "", checksum: "", byteCount: 0) }, isShipped: true, columns: columns)
+      files: files.map { File(name: $0, url: "", checksum: "", byteCount: 0) }, isShipped: true, task: task,
+      columns: columns)
   }
 
   private static let wineColumns = [

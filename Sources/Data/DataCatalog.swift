@@ -23,6 +23,8 @@ public enum DataCatalog {
     public let files: [File]
     /// Whether it comes with the package.
     public let isShipped: Bool
+    /// What a table's target is learned as, where its values alone do not tell.
+    public internal(set) var task: Preprocessing.Task?
     /// The columns' names, where the files do not have them.
     var columns: [String]?
 

@@ -163,7 +163,20 @@ import Testing
     #expect(try train("people.csv", "--config", "none.json").errors.contains("no such file"))
   }
 
+  @Test func twentyWeightsAreNumbersWhereTheCatalogueSaysSo() throws {
+    let outcome = try train("linnerud", "--epochs", "2")
+    #expect(outcome.status == 0 && outcome.output.contains("Weight: a number"), "\(outcome)")
+  }
+
   // MARK: What is wrong with it
+
+  @Test func aTableToTestWithIsLookedAtBeforeTheTraining() throws {
+    try putPeople()
+    try put("other.csv", "sport,shoe\nruns,3\nlifts,4\n")
+    let outcome = try train("people.csv", "--target", "sport", "--test", "other.csv")
+    expectFailure(outcome, "other.csv", "no column \"height\"")
+    #expect(!outcome.output.contains("epoch 1/"), "\(outcome.output)")
+  }
 
   @Test func whatIsWrongWithATableIsSaidWithItsPlace() throws {
     try putPeople()
