@@ -24,6 +24,5 @@
 @_exported import struct CajalFormats.WeightFile
 @_exported import class CajalIR.Generator
 @_exported import struct CajalOperations.ConvolutionGeometry
-@_exported import enum CajalOperations.Interpolation
 @_exported import enum CajalOperations.Padding
 @_exported import protocol CajalOperations.PerAxis
