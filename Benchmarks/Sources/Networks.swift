@@ -1,7 +1,7 @@
 import Cajal
 
 /// A dense layer with the weights that everybody starts from.
-private func dense(_ layer: Int, _ inputs: Int, _ units: Int, activation: Activation = .identity) -> Dense {
+func dense(_ layer: Int, _ inputs: Int, _ units: Int, activation: Activation = .identity) -> Dense {
   let dense = Dense(units, inputs: inputs, activation: activation)
   dense.kernel.value = kernel(layer, inputs, units)
   return dense

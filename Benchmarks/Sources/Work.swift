@@ -19,6 +19,8 @@ struct Work {
   func job() throws -> any Job {
     switch kind {
     case "gemm": return try product()
+    case "conv": return try convolution()
+    case "cnn": return try digits()
     case "mlp": return try perceptron()
     case "vae": return try autoencoder()
     case "mnist": return try epoch(isWhole: words[2] == "fit")

@@ -42,6 +42,49 @@ def repeated(function, *arguments, units=1):
     return Job(step, wait, checks, units)
 
 
+def convolve(x, w, stride=1, padding=0):
+    return jax.lax.conv_general_dilated(
+        x, w, (stride, stride), [(padding, padding)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def conv(work):
+    x = jnp.asarray(data.signed(data.INPUT, 0, *work.x_shape))
+    w = jnp.asarray(data.signed(data.OTHER, 0, *work.w_shape))
+    dy = jnp.asarray(data.signed(data.NOISE, 0, *work.y_shape))
+
+    def run(x, w, dy):
+        if work.direction == "forward":
+            return convolve(x, w, work.stride, work.padding)
+        _, pull = jax.vjp(lambda x, w: convolve(x, w, work.stride, work.padding), x, w)
+        return pull(dy)[0 if work.direction == "dx" else 1]
+
+    return repeated(run, x, w, dy)
+
+
+def cnn(work):
+    def kernel(layer, channels, filters):
+        return dict(kernel=jnp.asarray(data.kernel(layer, 9 * channels, filters).reshape(3, 3, channels, filters)),
+                    bias=jnp.zeros(filters))
+
+    def dense_layer(layer, inputs, units):
+        return dict(kernel=jnp.asarray(data.kernel(layer, inputs, units)), bias=jnp.zeros(units))
+
+    def loss_of(model, x, kept, y):
+        for layer in model[:2]:
+            x = jax.nn.relu(convolve(x, layer["kernel"]) + layer["bias"])
+        x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID") * kept
+        logits = perceptron(model[2:], x.reshape(x.shape[0], -1))
+        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+
+    batches = [
+        (jnp.asarray(data.unit(data.INPUT, i, work.batch, 28, 28, 1)),
+         jnp.asarray((data.unit(data.NOISE, i, work.batch, 12, 12, 64) < 0.75).astype("float32") / 0.75),
+         jnp.asarray(data.labels(i, work.batch, 10).astype("int32"))) for i in range(4)
+    ]
+    model = [kernel(0, 1, 32), kernel(1, 32, 64), dense_layer(2, 64 * 144, 128), dense_layer(3, 128, 10)]
+    return training(model, batches, loss_of)
+
+
 def layers(work):
     return [dict(kernel=jnp.asarray(data.kernel(layer, *size)), bias=jnp.zeros(size[1]))
             for layer, size in enumerate(work.layers)]
@@ -157,6 +200,6 @@ def rows(work):
     return repeated(both, weight, *arguments)
 
 
-makers = dict(gemm=gemm, mlp=mlp, vae=vae, elementwise=elementwise)
+makers = dict(gemm=gemm, conv=conv, cnn=cnn, mlp=mlp, vae=vae, elementwise=elementwise)
 makers.update({kind: rows for kind in ("softmax", "layernorm", "rmsnorm", "crossentropy")})
 serve(jax.__version__, makers)

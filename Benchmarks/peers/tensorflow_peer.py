@@ -16,8 +16,8 @@ tf.config.threading.set_inter_op_parallelism_threads(threads)
 tensor = tf.constant
 
 
-def compiled(function):
-    return tf.function(function, jit_compile=True, autograph=False)
+def compiled(function, xla=True):
+    return tf.function(function, jit_compile=xla, autograph=False)
 
 
 def repeated(function, *arguments, units=1):
@@ -85,19 +85,19 @@ def mlp(work):
     return Job(step, lambda: result.numpy(), data.digest(result.numpy()))
 
 
-def training(model, batches, loss_of):
+def training(model, batches, loss_of, xla=True):
     variables = tf.nest.flatten(model)
     # Keras adds ε before it corrects the bias of √v, others after: as in the first step here.
     optimizer = tf.keras.optimizers.Adam(1e-3, epsilon=1e-8 * (1 - 0.999) ** 0.5)
     optimizer.build(variables)
 
-    @compiled
     def update(batch):
         with tf.GradientTape() as tape:
             loss = loss_of(*batch)
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
         return loss
 
+    update = compiled(update, xla)
     count, loss = 0, None
 
     def step():
@@ -109,6 +109,28 @@ def training(model, batches, loss_of):
         return float(loss)
 
     return Job(step, read, trained(step, read))
+
+
+def cnn(work):
+    """Without XLA, whose convolutions are slower than oneDNN's."""
+    model = [(tf.Variable(data.kernel(layer, 9 * channels, filters).reshape(3, 3, channels, filters)),
+              tf.Variable(tf.zeros(filters))) for layer, channels, filters in ((0, 1, 32), (1, 32, 64))]
+    model += [(tf.Variable(data.kernel(layer, inputs, units)), tf.Variable(tf.zeros(units)))
+              for layer, inputs, units in ((2, 64 * 144, 128), (3, 128, 10))]
+    batches = []
+    for i in range(4):
+        kept = (data.unit(data.NOISE, i, work.batch, 12, 12, 64) < 0.75).astype("float32") / 0.75
+        batches.append([tensor(data.unit(data.INPUT, i, work.batch, 28, 28, 1)), tensor(kept),
+                        tensor(data.labels(i, work.batch, 10))])
+
+    def loss_of(x, kept, y):
+        for kernel, bias in model[:2]:
+            x = tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "VALID") + bias)
+        x = tf.reshape(tf.nn.max_pool2d(x, 2, 2, "VALID") * kept, [work.batch, -1])
+        return tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=perceptron(model[2:], x)))
+
+    return training(model, batches, loss_of, xla=False)
 
 
 def mnist(work):
@@ -188,6 +210,6 @@ def rows(work):
     return repeated(both, cotangent, *arguments)
 
 
-makers = dict(gemm=gemm, mlp=mlp, vae=vae, mnist=mnist, elementwise=elementwise)
+makers = dict(gemm=gemm, cnn=cnn, mlp=mlp, vae=vae, mnist=mnist, elementwise=elementwise)
 makers.update({kind: rows for kind in ("softmax", "layernorm", "rmsnorm", "crossentropy")})
 serve(tf.__version__, makers)

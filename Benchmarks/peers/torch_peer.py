@@ -46,6 +46,60 @@ def gemm(work):
     return forward(step, units=len(sets))
 
 
+def conv(work):
+    if compiles:
+        return None  # the same call of the same library
+    channels_last = dict(memory_format=torch.channels_last)
+    x = tensor(data.signed(data.INPUT, 0, *work.x_shape)).permute(0, 3, 1, 2).contiguous(**channels_last)
+    w = tensor(data.signed(data.OTHER, 0, *work.w_shape)).permute(3, 2, 0, 1).contiguous(**channels_last)
+    dy = tensor(data.signed(data.NOISE, 0, *work.y_shape)).permute(0, 3, 1, 2).contiguous(**channels_last)
+    strides, padding = [work.stride] * 2, [work.padding] * 2
+
+    def step():
+        if work.direction == "forward":
+            return F.conv2d(x, w, None, strides, padding)
+        wanted = [work.direction == "dx", work.direction == "dw", False]
+        return next(g for g in torch.ops.aten.convolution_backward(
+            dy, x, w, None, strides, padding, [1, 1], False, [0, 0], 1, wanted) if g is not None)
+
+    with torch.inference_mode():
+        result = step().permute(*((2, 3, 1, 0) if work.direction == "dw" else (0, 2, 3, 1)))
+    return Job(step, nothing, data.digest(result.contiguous()), around=torch.inference_mode)
+
+
+def conv2d(layer, channels, filters):
+    module = nn.Conv2d(channels, filters, 3)
+    with torch.no_grad():
+        kernel = data.kernel(layer, 9 * channels, filters).reshape(3, 3, channels, filters)
+        module.weight.copy_(tensor(kernel).permute(3, 2, 0, 1))
+        module.bias.zero_()
+    return module
+
+
+class Digits(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = conv2d(0, 1, 32), conv2d(1, 32, 64)
+        self.hidden, self.output = linear(2, 64 * 144, 128), linear(3, 128, 10)
+        with torch.no_grad():  # of channels, rows, columns instead of rows, columns, channels
+            self.hidden.weight.copy_(
+                self.hidden.weight.reshape(128, 12, 12, 64).permute(0, 3, 1, 2).reshape(128, -1))
+
+    def forward(self, x, kept):
+        x = F.max_pool2d(F.relu(self.second(F.relu(self.first(x)))), 2) * kept
+        return self.output(F.relu(self.hidden(x.flatten(1))))
+
+
+def cnn(work):
+    batches = []
+    for i in range(4):
+        kept = (data.unit(data.NOISE, i, work.batch, 12, 12, 64) < 0.75).astype("float32") / 0.75
+        x = tensor(data.unit(data.INPUT, i, work.batch, 28, 28, 1))
+        batches.append((x.permute(0, 3, 1, 2).contiguous(), tensor(kept).permute(0, 3, 1, 2).contiguous(),
+                        tensor(data.labels(i, work.batch, 10))))
+    return training(Digits(), batches, lambda net, x, kept, y: F.cross_entropy(net(x, kept), y))
+
+
 def linear(layer, inputs, units):
     module = nn.Linear(inputs, units)
     with torch.no_grad():
@@ -197,6 +251,6 @@ def rows(work):
     return Job(step, nothing, data.digest(*(t.detach() for t in step())))
 
 
-makers = dict(gemm=gemm, mlp=mlp, vae=vae, mnist=mnist, elementwise=elementwise)
+makers = dict(gemm=gemm, conv=conv, cnn=cnn, mlp=mlp, vae=vae, mnist=mnist, elementwise=elementwise)
 makers.update({kind: rows for kind in ("softmax", "layernorm", "rmsnorm", "crossentropy")})
 serve(torch.__version__, makers)

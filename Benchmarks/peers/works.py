@@ -1,6 +1,10 @@
 """The works: their names, what a name means, how much it computes and moves, and the floor of its time.
 
     gemm DTYPE MxKxN [ta|tb]           C = A·B; `ta`: A lies transposed in memory, as KxM; `tb`: B, as NxK
+    conv NxHxWxC-F kK sS [valid] forward|dx|dw     a convolution with a window of K by K, padded by K/2 unless `valid`,
+                                       the gradient of its input, that of its weights
+    cnn 28x28 bN adam train            3×3 convolutions of 32 and 64 filters, pooling, dropout, dense layers of 128
+                                       and 10; what dropout keeps is data
     mlp W-W-… bN adam train            one step: forward, backward, Adam; relu between layers, cross-entropy
     mlp W-W-… bN infer                 forward
     elementwise tanh|chain8 COUNT      tanh(a·b + a); eight cheap functions, one behind the other
@@ -12,8 +16,16 @@
     engine record|compile              Cajal alone: time a node
 """
 
+import math
 import re
 
+# ResNet-18's of 32×32 pixels, and those of `cnn`.
+CONVOLUTIONS = [
+    "64x32x32x3-64 k3 s1", "64x32x32x64-64 k3 s1", "64x32x32x64-128 k3 s2", "64x32x32x64-128 k1 s2",
+    "64x16x16x128-128 k3 s1", "64x16x16x128-256 k3 s2", "64x16x16x128-256 k1 s2", "64x8x8x256-256 k3 s1",
+    "64x8x8x256-512 k3 s2", "64x8x8x256-512 k1 s2", "64x4x4x512-512 k3 s1", "128x28x28x1-32 k3 s1 valid",
+    "128x26x26x32-64 k3 s1 valid",
+]
 ROWS = ["softmax", "layernorm", "rmsnorm", "crossentropy"]
 
 ALL = [
@@ -23,6 +35,8 @@ ALL = [
       for shape in ("512x512x512", "1024x1024x1024", "2048x2048x2048", "128x784x512") for side in ("ta", "tb")),
     *(f"gemm f32 {m}x4096x4096" for m in (1, 4, 8)),
     *(f"gemm bf16 {n}x{n}x{n}" for n in (1024, 2048)),
+    *(f"conv {shape} {direction}" for shape in CONVOLUTIONS for direction in ("forward", "dx", "dw")),
+    "cnn 28x28 b128 adam train",
     "mlp 784-512-256-10 b128 adam train",
     "mlp 64-32-10 b32 adam train",
     "mlp 784-512-256-10 b1 infer",
@@ -48,6 +62,17 @@ class Work:
         if self.kind == "gemm":
             self.dtype, (self.m, self.k, self.n) = words[1], numbers
             self.transposes = (words[-1] == "ta", words[-1] == "tb")
+        elif self.kind == "conv":
+            self.batch, *extents, self.channels, self.filters = numbers
+            self.window, self.stride = (int(w[1:]) for w in words[2:4])
+            self.padding = 0 if "valid" in words else self.window // 2
+            self.direction = words[-1]
+            self.outputs = [(e + 2 * self.padding - self.window) // self.stride + 1 for e in extents]
+            self.x_shape = [self.batch, *extents, self.channels]
+            self.w_shape = [self.window, self.window, self.channels, self.filters]
+            self.y_shape = [self.batch, *self.outputs, self.filters]
+        elif self.kind == "cnn":
+            self.trains, self.batch = True, int(words[2][1:])
         elif self.kind in ("mlp", "vae"):
             self.widths, self.trains = numbers, words[-1] == "train"
             self.batch = next(int(w[1:]) for w in words if re.fullmatch(r"b\d+", w))
@@ -84,6 +109,14 @@ class Work:
         if self.kind == "gemm":
             size = 2 if self.dtype == "bf16" else 4
             return 2 * self.m * self.k * self.n, size * (self.m * self.k + self.k * self.n + self.m * self.n), "read"
+        if self.kind == "conv":
+            size = 4 * sum(math.prod(shape) for shape in (self.x_shape, self.w_shape, self.y_shape))
+            return 2 * math.prod(self.y_shape) * math.prod(self.w_shape[:3]), size, "read"
+        if self.kind == "cnn":
+            # Terms of each layer's sums, and its weights.
+            terms = [26 * 26 * 9 * 32, 24 * 24 * 9 * 32 * 64, 64 * 144 * 128, 128 * 10]
+            parameters = 4 * (9 * 32 + 32 + 9 * 32 * 64 + 64 + 64 * 144 * 128 + 128 + 128 * 10 + 10)
+            return 2 * self.batch * (3 * sum(terms) - terms[0]), 7 * parameters, "copy"
         if self.kind in ("mlp", "vae", "mnist"):
             weights = [i * o for i, o in self.layers]
             parameters = 4 * (sum(weights) + sum(o for _, o in self.layers))
@@ -114,7 +147,7 @@ class Work:
         operations, moved, way = self.amounts()
         compute = operations / rates["fma bf16" if self.kind == "gemm" and self.dtype == "bf16" else "fma f32"]
         memory = moved / rates[way]
-        steps = self.kind in ("mlp", "vae", "mnist") and self.trains
+        steps = self.kind in ("cnn", "mlp", "vae", "mnist") and self.trains
         return 1e3 * (compute + memory if steps else max(compute, memory))
 
     def rate(self, milliseconds):

@@ -43,6 +43,9 @@ enum HostKernels {
     if let check = operation as? CheckIndices { return makeCheck(check, operands[0]) }
     let isEmpty = types.array.allSatisfy { $0.shape.count == 0 }
     if isEmpty, !operation.isFallible, !operation.hasEffect { return nothing }
+    if let pooling = operation as? MaxPooling, let kernel = makeMaxPooling(pooling, operands[0], results) {
+      return kernel
+    }
     if let result = results[0], let kernel = kernel(of: operation, operands, result, types.first, workspace, &packed) {
       return kernel
     }
