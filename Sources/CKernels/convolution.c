@@ -246,7 +246,7 @@ static cj_convolution_job make_job(const cj_convolution_shape *shape, bool is_gr
                             .bytes = bytes,
                             .compute_bytes = bytes == 2 ? 4 : bytes,
                             .level = level,
-                            .kernels = cj_gemm_kernels_of(level, shape->dtype),
+                            .kernels = level->gemm[shape->dtype],  // not those of pairs
                             .is_gradient = is_gradient,
                             .batch = shape->batch,
                             .groups = shape->groups,

@@ -2,7 +2,7 @@
 // instead of 144. Transformed weights are made once a call; a task has tiles enough that the transformed source stays
 // in the second-level cache, and multiplies them by panel after panel of weights.
 //
-// Errors are about twice those of the sum of products (Documentation/decisions/0012-convolutions.md).
+// Errors are three to seven times those of the sum of products (Documentation/decisions/0012-convolutions.md).
 
 #include "convolution.h"
 
