@@ -43,7 +43,9 @@ void cj_find_chains(group_plan *plan) {
   const int count = plan->group->instruction_count;
   for (int i = next_step(plan, 0), end; i < count; i = end) {
     int32_t length = 0;
-    for (end = i; end < count && may_link(plan, &instructions[end]); end = next_step(plan, end + 1)) length++;
+    for (end = i; end < count && length < CJ_MOST_LINKS && may_link(plan, &instructions[end]);
+         end = next_step(plan, end + 1))
+      length++;
     for (int j = i, next; length >= LEAST_LINKS && (next = next_step(plan, j + 1)) < end; j = next) {
       planned_register *dst = &plan->registers[instructions[j].dst];
       dst->linked = true;

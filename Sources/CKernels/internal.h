@@ -28,6 +28,7 @@ typedef struct {
 #define CJ_LINK(op, passed) ((op) * 8 + (passed))
 // What follows an instruction: its result goes to memory, perhaps past the caches, and the next block may begin.
 enum { CJ_LINK_STORES = 1, CJ_LINK_STREAMS = 2, CJ_LINK_ENDS = 4 };
+enum { CJ_MOST_LINKS = 64 };  // of a chain
 typedef struct {
   const cj_link *links;
   int64_t count;  // elements, a multiple of the level's link_block

@@ -20,7 +20,7 @@ FLOAT_TILES(linked, float, mf, mf)
 
 // A block is two vectors of these: v and w.
 #define OPERAND(which, half) \
-  LOAD(mf, (const float *)registers[link->operands[which]] + ((at + half * MATH_LANES) & link->masks[which]))
+  LOAD(mf, link->operands[which] + ((at + half * MATH_LANES) & link->masks[which]))
 #define LINKS1(op, name)                              \
   LINK(op, 0, name, (OPERAND(0, 0)), (OPERAND(0, 1))) \
   LINK(op, 1, name, (v), (w))
@@ -39,33 +39,55 @@ FLOAT_TILES(linked, float, mf, mf)
   LINK(op, 6, name, (OPERAND(0, 0), v, v), (OPERAND(0, 1), w, w))                     \
   LINK(op, 7, name, (v, v, v), (w, w, w))
 
+// A link with its labels and registers found: that is the same in all blocks of a tile.
+typedef struct {
+  const void *code;
+  float *dst;
+  const float *operands[3];
+  int64_t masks[3];
+  int64_t after;
+} found_link;
+
 static void run_chain(const cj_chain *chain, void *const *registers) {
 #define LINK(op, passed, name, first, second) [CJ_LINK(op, passed)] = &&name##_##passed,
   static const void *const labels[] = {LINKS};
 #undef LINK
+  found_link found[CJ_MOST_LINKS];
+  for (int i = 0; i == 0 || !(found[i - 1].after & CJ_LINK_ENDS); i++) {
+    const cj_link *from = &chain->links[i];
+    found[i] = (found_link){labels[from->code], registers[from->dst], {0}, {0}, from->after};
+    for (int j = 0; j < 3; j++) {
+      found[i].operands[j] = registers[from->operands[j]];
+      found[i].masks[j] = from->masks[j];
+    }
+  }
   mf v = (mf)0, w = (mf)0;
-  const cj_link *link = chain->links;
+  const found_link *link = found;
   int64_t at = 0;
-  goto *labels[link->code];
+  goto *link->code;
 #define LINK(op, passed, name, first, second) \
   name##_##passed:                            \
   v = name##_linked first;                    \
   w = name##_linked second;                   \
   if (link->after) goto after;                \
-  goto *labels[(++link)->code];
+  link++;                                     \
+  goto *link->code;
   LINKS
 #undef LINK
 after:
   if (link->after & CJ_LINK_STREAMS) {
-    PUT((float *)registers[link->dst] + at, v);
-    PUT((float *)registers[link->dst] + at + MATH_LANES, w);
+    PUT(link->dst + at, v);
+    PUT(link->dst + at + MATH_LANES, w);
   } else {
-    STORE((float *)registers[link->dst] + at, v);
-    STORE((float *)registers[link->dst] + at + MATH_LANES, w);
+    STORE(link->dst + at, v);
+    STORE(link->dst + at + MATH_LANES, w);
   }
-  if (!(link->after & CJ_LINK_ENDS)) goto *labels[(++link)->code];
-  at += 2 * MATH_LANES;
-  if (at >= chain->count) return;
-  link = chain->links;
-  goto *labels[link->code];
+  if (link->after & CJ_LINK_ENDS) {
+    at += 2 * MATH_LANES;
+    if (at >= chain->count) return;
+    link = found;
+  } else {
+    link++;
+  }
+  goto *link->code;
 }
