@@ -72,9 +72,17 @@ bool cj_convolution_phases(const cj_convolution_job *job, int64_t index, const i
   return has_results;
 }
 
-int64_t cj_convolution_reach(const cj_convolution_job *job, int axis, int64_t count) {
+int64_t cj_convolution_source_of(const cj_convolution_job *job, int axis, int64_t tap) {
+  const int64_t stride = job->strides[axis], behind = job->before[axis] - tap * job->dilations[axis];
+  return job->is_gradient ? behind / stride + (behind % stride > 0) : -behind;
+}
+
+cj_span cj_convolution_span(const cj_convolution_job *job, int axis, int64_t first, int64_t count) {
   const int64_t step = job->is_gradient ? 1 : job->strides[axis];
-  return job->reach[axis] == 0 ? 0 : (count - 1) * step + job->reach[axis];
+  const int64_t reach = job->reach[axis] == 0 ? 0 : (count - 1) * step + job->reach[axis];
+  if (reach > count * job->window[axis])
+    return (cj_span){cj_convolution_source_of(job, axis, 0) + first * step, count, step, job->window[axis], true};
+  return (cj_span){job->lowest[axis] + first * step, reach, 1, 1, false};
 }
 
 // How far the phases of an axis reach, and whether none leaves the source.
@@ -160,7 +168,10 @@ void cj_convolution_find_box(const cj_convolution_job *job, int64_t index, int64
 // What a task reads again and again: a part of the channels of its box's surroundings.
 static int64_t source_bytes(const cj_convolution_job *job) {
   int64_t bytes = job->box[0] * job->position_bytes * job->part / job->channels;
-  for (int axis = 0; axis < CJ_CONVOLUTION_AXES; axis++) bytes *= cj_convolution_reach(job, axis, job->box[1 + axis]);
+  for (int axis = 0; axis < CJ_CONVOLUTION_AXES; axis++) {
+    const cj_span span = cj_convolution_span(job, axis, 0, job->box[1 + axis]);
+    bytes *= span.count * span.taps;
+  }
   return bytes;
 }
 

@@ -44,17 +44,26 @@ typedef struct cj_convolution_job {
   char *workspace;  // weights, packed or transformed
 } cj_convolution_job;
 
-// Images, and extents of positions from `at` on.
+// Positions along an axis: `count` of them from `first` on, `step` apart. Those of further taps, where these are held
+// apart, are as far from them as the taps.
+typedef struct {
+  int64_t first, count, step, taps;
+  bool is_apart;
+} cj_span;
+
 void cj_convolution_copy(const cj_convolution_job *job, int64_t image, int64_t images, int64_t group,
-                         const int64_t *at, const int64_t *extents, char *to);
+                         const cj_span *spans, char *to);
 
 // What a panel has of a tap: columns of a group from `column` on, and channels from `channel` on, those of taps behind
 // it too where they follow.
 cj_gemm_lines cj_convolution_weights(const cj_convolution_job *job, int64_t group, int64_t tap, int64_t channel,
                                      int64_t channels, int64_t column, int64_t columns);
 cj_phase cj_convolution_phase(const cj_convolution_job *job, int axis, int64_t phase);
-// The source's extent around `count` q, all phases.
-int64_t cj_convolution_reach(const cj_convolution_job *job, int axis, int64_t count);
+// Where the source is that tap `tap` of the window meets at q = 0.
+int64_t cj_convolution_source_of(const cj_convolution_job *job, int axis, int64_t tap);
+// The source around q in first..<first + count, all phases: in one piece, unless taps far apart take less each for
+// itself. At most the window's extent for each q.
+cj_span cj_convolution_span(const cj_convolution_job *job, int axis, int64_t first, int64_t count);
 // Phase number `index` of all axes: false if it has no results from `first` on.
 bool cj_convolution_phases(const cj_convolution_job *job, int64_t index, const int64_t *first, cj_phase *phases);
 int64_t cj_convolution_phase_count(const cj_convolution_job *job);

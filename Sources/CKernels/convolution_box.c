@@ -14,6 +14,7 @@ typedef struct {
   const cj_convolution_job *job;
   const int64_t *first, *counts;  // of the box
   int64_t group, column, columns;
+  cj_span spans[AXES];  // of the copy
   box_source source;
   const char **a;  // rows of the phase
   char **c;
@@ -22,10 +23,6 @@ typedef struct {
 } box_work;
 
 // ---------------------------------------------------------------- the source around a box
-
-static int64_t source_step(const cj_convolution_job *job, int axis) {
-  return job->is_gradient ? 1 : job->strides[axis];
-}
 
 // What the thread copied last: a task's neighbours have other columns of the same box.
 static _Thread_local struct {
@@ -48,9 +45,12 @@ static void find_source(box_work *work) {
   const cj_convolution_job *job = work->job;
   int64_t at[AXES], extents[AXES], most = job->box[0] * job->position_bytes;
   for (int axis = 0; axis < AXES; axis++) {
-    at[axis] = work->first[1 + axis] * source_step(job, axis) + job->lowest[axis];
-    extents[axis] = job->copies ? cj_convolution_reach(job, axis, work->counts[1 + axis]) : job->source_extents[axis];
-    most *= cj_convolution_reach(job, axis, job->box[1 + axis]);
+    const int64_t first = work->first[1 + axis];
+    const cj_span span = work->spans[axis] = cj_convolution_span(job, axis, first, work->counts[1 + axis]);
+    const cj_span whole = cj_convolution_span(job, axis, first, job->box[1 + axis]);
+    at[axis] = first * (job->is_gradient ? 1 : job->strides[axis]) + job->lowest[axis];
+    extents[axis] = job->copies ? span.count * span.taps : job->source_extents[axis];
+    most *= whole.count * whole.taps;
   }
   box_source *source = &work->source;
   source->strides[2] = job->position_bytes;
@@ -60,13 +60,26 @@ static void find_source(box_work *work) {
   if (job->copies) {
     char *copy = cj_scratch(CJ_SCRATCH_LINES, most);
     if (!is_kept(work)) {
-      cj_convolution_copy(job, work->first[0], work->counts[0], work->group, at, extents, copy);
+      cj_convolution_copy(job, work->first[0], work->counts[0], work->group, work->spans, copy);
       keep(work);
     }
     source->data = copy;
   } else {
     source->data = job->source + work->first[0] * source->image + at[0] * source->strides[0] +
                    at[1] * source->strides[1] + at[2] * source->strides[2] + work->group * job->channels * job->bytes;
+  }
+}
+
+// The phases as the source lies: taps each for itself are `count` positions apart.
+static void place(const box_work *work, cj_phase *phases) {
+  for (int axis = 0; axis < AXES; axis++) {
+    cj_phase *phase = &phases[axis];
+    const cj_span *span = &work->spans[axis];
+    phase->start -= work->job->lowest[axis];
+    if (!work->job->copies || !span->is_apart) continue;
+    phase->start = phase->weight * span->count;
+    phase->tap_step = phase->weight_step * span->count;
+    phase->source_step = 1;
   }
 }
 
@@ -81,7 +94,7 @@ static int64_t find_rows(box_work *work, const cj_phase *phases) {
   int64_t counts[AXES], start = 0, rows = 0;
   for (int axis = 0; axis < AXES; axis++) {
     counts[axis] = cj_min64(work->counts[1 + axis], phases[axis].count - work->first[1 + axis]);
-    start += (phases[axis].start - job->lowest[axis]) * source->strides[axis];
+    start += phases[axis].start * source->strides[axis];
   }
 #define RESULT(axis, q) (phases[axis].first + (work->first[1 + (axis)] + (q)) * phases[axis].result_step)
 #define SOURCE(axis, q) ((q) * phases[axis].source_step * source->strides[axis])
@@ -208,6 +221,7 @@ void cj_convolution_box(const cj_convolution_job *job, const int64_t *first, con
     cj_phase phases[AXES];
     const bool has_results = cj_convolution_phases(job, index, first, phases);
     const int64_t taps = phases[0].taps * phases[1].taps * phases[2].taps;
+    place(&work, phases);
     if (has_results) run_phase(&work, phases, before, taps);
     before += taps;
   }

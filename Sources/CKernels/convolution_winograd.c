@@ -84,21 +84,25 @@ typedef struct {
 static void transform_source(const box_work *work) {
   const cj_convolution_job *job = work->job;
   const int64_t position = job->position_bytes, *counts = work->counts;
-  int64_t at[CJ_CONVOLUTION_AXES], extents[CJ_CONVOLUTION_AXES], bytes = counts[0] * position;
+  cj_span spans[CJ_CONVOLUTION_AXES];
+  int64_t bytes = counts[0] * position;
   for (int axis = 0; axis < CJ_CONVOLUTION_AXES; axis++) {
-    at[axis] = work->first[1 + axis] * job->unit[1 + axis] + cj_convolution_phase(job, axis, 0).start;
-    extents[axis] = counts[1 + axis] * job->unit[1 + axis] + job->window[axis] - 1;
-    bytes *= extents[axis];
+    const int64_t unit = job->unit[1 + axis];
+    spans[axis] = (cj_span){.first = work->first[1 + axis] * unit + cj_convolution_phase(job, axis, 0).start,
+                            .count = counts[1 + axis] * unit + job->window[axis] - 1,
+                            .step = 1,
+                            .taps = 1};
+    bytes *= spans[axis].count;
   }
+  const int64_t line = spans[2].count * position;
   char *copy = cj_scratch(CJ_SCRATCH_LINES, bytes + CJ_WINOGRAD_OVERHANG);
-  cj_convolution_copy(job, work->first[0], counts[0], 0, at, extents, copy);
+  cj_convolution_copy(job, work->first[0], counts[0], 0, spans, copy);
   int64_t tile = 0;
   for (int64_t plane = 0; plane < counts[0] * counts[1]; plane++)
     for (int64_t row = 0; row < counts[2]; row++)
       for (int64_t column = 0; column < counts[3]; column++, tile++) {
-        const int64_t from = (plane * extents[1] + row * TILE) * extents[2] + column * TILE;
-        job->level->winograd->source(job->channels,
-                                     (cj_winograd_planes){copy + from * position, extents[2] * position, position},
+        char *from = copy + (plane * spans[1].count + row * TILE) * line + column * TILE * position;
+        job->level->winograd->source(job->channels, (cj_winograd_planes){from, line, position},
                                      planes(work->source + tile * work->line, work->source_matrix, REACH));
       }
 }

@@ -140,6 +140,18 @@ static void draw_axis(cj_convolution_shape *s, int axis, int64_t most, bool is_p
   s->results[axis] = room < 0 ? 0 : room / s->strides[axis] + 1;
 }
 
+// Taps are so far apart that what lies between cannot be held.
+static void draw_far_axis(cj_convolution_shape *s, int axis) {
+  s->window[axis] = 1 + draw_below(3);
+  s->strides[axis] = 1 + draw_below(3);
+  s->dilations[axis] = (INT64_C(1) << 20) + draw_below(6);
+  s->extents[axis] = 1 + draw_below(9);
+  const int64_t reach = (s->window[axis] - 1) * s->dilations[axis];
+  s->before[axis] = draw_below(s->window[axis]) * s->dilations[axis] + draw_below(3);
+  const int64_t behind = cj_max64(0, reach - s->before[axis]) + draw_below(3);
+  s->results[axis] = cj_max64(0, s->extents[axis] + s->before[axis] + behind - reach - 1) / s->strides[axis] + 1;
+}
+
 static cj_convolution_shape draw_shape(cj_dtype dtype, int axes, bool is_plain) {
   cj_convolution_shape s = {.dtype = dtype, .batch = 1 + draw_below(3), .groups = 1 + (draw_below(4) == 0)};
   s.channels = s.groups * (1 + draw_below(draw_below(3) == 0 ? 300 : 40));
@@ -156,6 +168,13 @@ void check_convolutions(void) {
   static const cj_dtype dtypes[] = {CJ_FLOAT32, CJ_FLOAT32, CJ_FLOAT16, CJ_BFLOAT16, CJ_FLOAT64};
   for (int round = 0; round < 240; round++) {
     const cj_convolution_shape shape = draw_shape(dtypes[round % 5], 1 + round % 3, round % 4 == 0);
+    check(&shape, false);
+    check(&shape, true);
+  }
+  for (int round = 0; round < 120; round++) {
+    cj_convolution_shape shape = draw_shape(dtypes[round % 5], 1 + round % 3, false);
+    for (int axis = 0; axis < AXES; axis++)
+      if (axis == AXES - 1 - round % 3 || draw_below(4) == 0) draw_far_axis(&shape, axis);
     check(&shape, false);
     check(&shape, true);
   }
