@@ -10,7 +10,7 @@ import Foundation
 /// | `CAJAL_MEMORY_LIMIT` | the most memory that tensors of the host take: bytes, or `512M`, `8G` | the machine's, or its control group's |
 /// | `CAJAL_FUSION` | `0` runs every operation by itself | `1` |
 /// | `CAJAL_PACKED_WEIGHTS` | `0` keeps no second copy of weights, laid out for products, which serving many rows reads | `1` |
-/// | `CAJAL_WINOGRAD` | `0` computes every convolution as the sum of its products: smaller errors, more than twice the time of 3×3 ones | `1` |
+/// | `CAJAL_WINOGRAD` | `0` computes every convolution as the sum of its products: smaller errors, infinities that stay within their windows, more than twice the time of 3×3 ones | `1` |
 /// | `CAJAL_TRAP` | `1` stops at the site of the first bad operation | `0` |
 /// | `CAJAL_CHECK_NAN` | `1` evaluates each operation at once and names the first that made a NaN | `0` |
 /// | `CAJAL_PLAN_CACHE` | plans kept | `1024` |

@@ -61,16 +61,13 @@ extension Step.Kind {
     case .copy(let source, _): return Cost(flops: 0, bytes: 2 * source.view.shape.count * source.dtype.byteCount)
     case .followed(let first, let group):
       // The group finds the product in the cache.
-      let rest = group.cost(without: first.result)
-      return Cost(flops: first.cost.flops + rest.flops, bytes: first.cost.bytes + rest.bytes)
+      var cost = first.cost
+      cost += group.cost(without: first.result)
+      return cost
     case .operation(let operation, let operands, _, let types, _):
       return operation.cost(OperandTypes(operands.map { TensorType($0.view.shape, $0.dtype) }), types)
     case .loop(_, let signature, let body, _, _, _):
-      let one = body.steps.map(\.cost).reduce(into: Cost(flops: 0, bytes: 0)) {
-        $0.flops += $1.flops
-        $0.bytes += $1.bytes
-      }
-      return Cost(flops: signature.length * one.flops, bytes: signature.length * one.bytes)
+      return signature.length * body.steps.map(\.cost).reduce(into: Cost(flops: 0, bytes: 0), +=)
     }
   }
 
@@ -89,19 +86,19 @@ extension FusedGroup {
 
   /// - Parameter cached: a buffer whose loads cost nothing.
   fileprivate func cost(without cached: Int? = nil) -> Cost {
-    var flops = folds.count * space.count
+    var cost = folds.count * Cost(flops: space.count, bytes: 0)
     for instruction in instructions {
       switch instruction {
-      case .scalar(let scalar, let isRow): flops += scalar.opcode.flops * (isRow ? rows : space.count)
-      case .reduce: flops += space.count
+      case .scalar(let scalar, let isRow):
+        cost += (isRow ? rows : space.count) * Cost(flops: scalar.opcode.flops, bytes: 0)
+      case .reduce: cost += Cost(flops: space.count, bytes: 0)
       case .broadcast: break
       }
     }
-    var bytes = 0
-    for store in stores { bytes += (store.isRow ? rows : space.count) * store.dtype.byteCount }
-    for fold in folds { bytes += (space.rank == 0 ? 1 : space[-1]) * fold.dtype.byteCount }
-    for (region, count) in loadedRegions where region.buffer != cached { bytes += count }
-    return Cost(flops: flops, bytes: bytes)
+    for store in stores { cost += (store.isRow ? rows : space.count) * Cost(flops: 0, bytes: store.dtype.byteCount) }
+    for fold in folds { cost += (space.rank == 0 ? 1 : space[-1]) * Cost(flops: 0, bytes: fold.dtype.byteCount) }
+    for (region, count) in loadedRegions where region.buffer != cached { cost += Cost(flops: 0, bytes: count) }
+    return cost
   }
 
   private struct Region: Hashable {

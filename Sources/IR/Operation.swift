@@ -153,6 +153,14 @@ public struct Cost: Hashable, Sendable {
     self.flops = flops
     self.bytes = bytes
   }
+
+  public static func += (sum: inout Cost, other: Cost) {
+    sum = Cost(flops: sum.flops.addingSaturated(other.flops), bytes: sum.bytes.addingSaturated(other.bytes))
+  }
+
+  public static func * (count: Int, one: Cost) -> Cost {
+    Cost(flops: count.multipliedSaturated(by: one.flops), bytes: count.multipliedSaturated(by: one.bytes))
+  }
 }
 
 /// What mixed precision does with an operation (Micikevicius et al. 2018).

@@ -78,10 +78,8 @@ public struct Composite: CajalIR.Operation {
 
   public func cost(_ operands: OperandTypes, _ results: ResultTypes) -> Cost {
     body.graph.instructions.reduce(into: Cost(flops: 0, bytes: 0)) { sum, instruction in
-      let cost = instruction.operation.cost(
+      sum += instruction.operation.cost(
         OperandTypes(instruction.operands.map { body.graph.type(of: $0) }), instruction.types)
-      sum.flops += cost.flops
-      sum.bytes += cost.bytes
     }
   }
 }

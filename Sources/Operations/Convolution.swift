@@ -11,6 +11,11 @@ import CajalIR
 /// **Shapes**: x `[N, spatial…, C]`, w `[window…, C / groups, F]`, y `[N, out…, F]`, where out = ⌊(before + spatial +
 /// after − (window − 1) · dilation − 1) / stride⌋ + 1. With groups, output channels g · F / groups… see input channels
 /// g · C / groups… (depthwise: groups = C). One float dtype; float16 and bfloat16 accumulate in float32 and round once.
+///
+/// Where float32 windows of 3×3 move by 1, Winograd's F(4×4, 3×3) may stand for the sum (Lavin & Gray 2016). It adds
+/// and subtracts elements before it multiplies them: an infinity or a NaN makes NaNs of any results of the tiles of 4×4
+/// that see it, where the sum has infinities in those of its windows alone; so do finite elements so large that sums
+/// of 6×6 of them overflow. `CAJAL_WINOGRAD=0` refuses it.
 public struct Convolution: Operation {
   public let geometry: ConvolutionGeometry
 
@@ -196,7 +201,8 @@ private func sums(_ type: TensorType, _ add: (inout [Double]) -> Void) -> HostTe
 
 private func convolutionCost(_ sizes: ConvolutionSizes?, _ operands: OperandTypes, _ results: ResultTypes) -> Cost {
   Cost(
-    flops: 2 * (sizes?.terms ?? 0), bytes: operands[0].byteCount + operands[1].byteCount + results.first.byteCount)
+    flops: (sizes?.terms ?? 0).multipliedSaturated(by: 2),
+    bytes: operands[0].byteCount + operands[1].byteCount + results.first.byteCount)
 }
 
 /// A batch of samples is a longer one where the weights (operand 1) are the same for all; else a convolution of

@@ -134,8 +134,8 @@ public struct ConvolutionSizes: Hashable, Sendable {
   /// `[N, out…, F]`
   public var y: Shape { Shape([batch] + outputs + [filters]) }
 
-  /// Multiply-adds, those with the padding among them.
-  public var terms: Int { y.count * window.reduce(1, *) * (channels / groups) }
+  /// Multiply-adds, those with the padding among them; at most the greatest number.
+  public var terms: Int { (window + [channels / groups]).reduce(y.count) { $0.multipliedSaturated(by: $1) } }
 }
 
 extension ConvolutionGeometry {

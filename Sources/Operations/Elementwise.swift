@@ -132,7 +132,7 @@ public struct Elementwise: Operation {
   public func cost(_ operands: OperandTypes, _ results: ResultTypes) -> Cost {
     var bytes = results.first.byteCount
     for index in 0..<operands.count { bytes += operands[index].byteCount }
-    return Cost(flops: function.flops * results.first.shape.count, bytes: bytes)
+    return Cost(flops: function.flops.multipliedSaturated(by: results.first.shape.count), bytes: bytes)
   }
 }
 

@@ -108,7 +108,7 @@ public struct MatMul: Operation {
   public func cost(_ operands: OperandTypes, _ results: ResultTypes) -> Cost {
     let size = dimensions(operands[0].shape, operands[1].shape)
     return Cost(
-      flops: 2 * size.batch * size.m * size.n * size.k,
+      flops: [size.batch, size.m, size.n, size.k].reduce(2) { $0.multipliedSaturated(by: $1) },
       bytes: operands[0].byteCount + operands[1].byteCount + results.first.byteCount)
   }
 }

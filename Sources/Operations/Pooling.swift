@@ -101,7 +101,7 @@ public struct MaxPooling: Operation {
 
   public func cost(_ operands: OperandTypes, _ results: ResultTypes) -> Cost {
     Cost(
-      flops: results.first.shape.count * window.reduce(1, *),
+      flops: window.reduce(results.first.shape.count) { $0.multipliedSaturated(by: $1) },
       bytes: operands[0].byteCount + results.first.byteCount + results[1].byteCount)
   }
 }

@@ -99,6 +99,40 @@ extension CKernels {
       }
     }
 
+    /// Where the results of a problem, [batch, results, results, filters], are not the same bits.
+    private func differences(_ problem: Problem, _ one: [UInt8], _ other: [UInt8]) -> Set<[Int]> {
+      let line = problem.filters * 4
+      return Set(
+        (0..<one.count / line).filter { one[$0 * line..<($0 + 1) * line] != other[$0 * line..<($0 + 1) * line] }
+          .map {
+            [$0 / problem.results / problem.results, $0 / problem.results % problem.results, $0 % problem.results]
+          })
+    }
+
+    @Test func anInfinityReachesTheTilesThatSeeItUnderWinogradAndItsWindowsElse() {
+      var problem = Problem(batch: 8, channels: 64, filters: 64, extent: 16, window: 3, padding: 1)
+      var draws = Draws(5)
+      let (x, w) = (draws.floats(problem.inputs), draws.floats(problem.weights))
+      var endless = x
+      endless[((2 * 16 + 8) * 16 + 5) * 64 + 7] = .infinity  // image 2, line 8, position 5
+      func places(_ lines: Range<Int>, _ positions: Range<Int>) -> Set<[Int]> {
+        Set(lines.flatMap { line in positions.map { [2, line, $0] } })
+      }
+      atEveryLevel { level in
+        for isGradient in [false, true] {
+          for isPlain in [false, true] {
+            problem.isPlain = isPlain
+            let result = problem.run(endless, w, isGradient: isGradient)
+            let reached = differences(problem, result, problem.run(x, w, isGradient: isGradient))
+            let all = isPlain ? places(7..<10, 4..<7) : places(4..<12, 4..<8)
+            #expect(reached.isSubset(of: all) && reached.isSuperset(of: places(7..<10, 4..<7)), "\(level) \(problem)")
+            let hasNaN = result.withUnsafeBytes { $0.bindMemory(to: Float.self).contains { $0.isNaN } }
+            #expect(hasNaN == !isPlain, "\(level) \(problem)")
+          }
+        }
+      }
+    }
+
     @Test func winogradIsUsedUnlessItIsRefused() {
       var problem = Problem(batch: 8, channels: 64, filters: 64, extent: 16, window: 3, padding: 1)
       var draws = Draws(3)

@@ -47,6 +47,29 @@ import Testing
     #expect(steps[0].summary.name == "matmul 32×16×64 and group of 1 [32, 64]")
   }
 
+  @Test func costsThatNoNumberHoldsAreTheGreatest() throws {
+    let far = 1 << 20
+    let geometry = ConvolutionGeometry(rank: 2)
+    let (x, w): (Shape, Shape) = ([1, far, far, 1 << 10], [3, 3, 1 << 10, 1 << 12])
+    let y = try Convolution(geometry).sizes(x, w).y
+    let convolutions = try steps { g in
+      let (x, w, dy) = (g.input(x), g.input(w), g.input(y))
+      return [
+        try g.add(Convolution(geometry), x, w),
+        try g.add(ConvolutionInputGradient(geometry, extents: [far, far]), dy, w),
+        try g.add(ConvolutionWeightGradient(geometry, window: [3, 3]), x, dy),
+      ]
+    }
+    #expect(convolutions.map(\.cost.flops) == [.max, .max, .max])
+    for followsProducts in [false, true] {
+      let products = try steps(followsProducts) { g in
+        let product = try g.add(MatMul(), g.input([1 << 30, 1 << 28]), g.input([1 << 28, 1 << 20]))
+        return [try g.apply(.add, product, g.input([1 << 20]))]
+      }
+      #expect(products[0].cost.flops == .max)
+    }
+  }
+
   @Test func takingRowsDoesNotReadTheTable() throws {
     let steps = try steps { g in [try g.add(Gather(axis: 0), g.input([1000, 8]), g.input([4], .int32))] }
     #expect(steps.map(\.cost) == [Cost(flops: 0, bytes: 4 * 4 + 2 * 4 * 8 * 4)])
