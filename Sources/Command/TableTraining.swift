@@ -71,7 +71,14 @@ struct TableTraining {
   }
 
   private func configuration(_ preprocessing: Preprocessing) -> [String: String] {
-    settings.configuration.merging(["data": path, "target": preprocessing.target.column]) { $1 }
+    settings.configuration.merging(["data": plainPath, "target": preprocessing.target.column]) { $1 }
+  }
+
+  /// The table's path, however it was spelled: from the working folder if it is in that, otherwise from the root.
+  private var plainPath: String {
+    let file = URL(fileURLWithPath: path).standardizedFileURL.path
+    let here = URL(fileURLWithPath: FileManager.default.currentDirectoryPath).standardizedFileURL.path + "/"
+    return file.hasPrefix(here) ? String(file.dropFirst(here.count)) : file
   }
 
   private func introduce(_ split: TableSplit, _ preprocessing: Preprocessing) throws {

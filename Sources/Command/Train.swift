@@ -74,16 +74,15 @@ struct RunSettings {
   /// Where a trace of the training goes, if it is profiled.
   var trace: String?
 
-  /// What was asked for by flags, for whoever compares runs.
+  /// What was asked for by flags and makes a run what it is; the layers' sizes are told as they came out.
   var configuration: [String: String] {
     let all: [String: String?] = [
-      "model": network.model.rawValue, "hidden": network.hidden, "activation": network.activation,
+      "model": network.model.rawValue, "activation": network.activation,
       "dropout": network.dropout.map { "\($0)" }, "batch-size": optimization.batchSize.map { "\($0)" },
       "learning-rate": optimization.learningRate.map { "\($0)" }, "optimizer": optimization.optimizer?.rawValue,
       "schedule": optimization.schedule.rawValue, "weight-decay": optimization.weightDecay.map { "\($0)" },
       "clip-norm": optimization.clipNorm.map { "\($0)" }, "warmup": "\(optimization.warmup)",
-      "early-stopping": optimization.earlyStopping.map { "\($0)" }, "precision": optimization.precision,
-      "device": device,
+      "precision": optimization.precision,
     ]
     return all.compactMapValues { $0 }
   }

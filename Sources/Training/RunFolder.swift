@@ -75,10 +75,7 @@ public final class RunFolder: Callback {
     switch event {
     case .started:
       try AtomicFolder.create(folder)
-      if let earlier = try? RunFolder.record(of: folder), run.totalSteps > 0 {
-        try check(earlier)
-        began = earlier.began
-      }
+      if let earlier = try? RunFolder.record(of: folder), run.totalSteps > 0 { began = earlier.began }
       isOurs = true
       try write(record(run, .running))
     case .epochFinished:
@@ -99,8 +96,9 @@ public final class RunFolder: Callback {
     }
   }
 
-  /// A run that goes on has the settings that it began with.
-  private func check(_ earlier: Record) throws {
+  /// A run that goes on has the settings that it began with; it is asked before anything of it changes.
+  func checkSettings() throws {
+    guard let earlier = try? RunFolder.record(of: folder) else { return }
     let (old, new) = (earlier.configuration, configuration)
     let differences = Set(old.keys).union(new.keys).sorted().filter { old[$0] != new[$0] }.map { name in
       "\(name) was \(old[name] ?? "not given") and is \(new[name] ?? "not given")"

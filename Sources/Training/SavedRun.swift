@@ -11,7 +11,10 @@ import Foundation
 struct SavedRun {
   /// What is no tensor.
   struct State: Codable {
-    var version = 1
+    /// 2 since the state of R² is of squares of distances from the mean.
+    static let knownVersion = 2
+
+    var version = knownVersion
     var seed: UInt64
     /// What the run is besides.
     var plan: RunPlan?
@@ -93,7 +96,7 @@ struct SavedRun {
       throw FormatError(
         path: file.path, problem: "what it says of its run cannot be read", remedy: "Use an earlier checkpoint")
     }
-    guard state.version == 1 else {
+    guard state.version == State.knownVersion else {
       throw FormatError(
         path: file.path, problem: "it is of version \(state.version), which this program does not know",
         remedy: "Go on with the version that wrote it")

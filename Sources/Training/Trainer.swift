@@ -119,7 +119,8 @@ public final class Trainer<Model: Module> {
     try eval(model.trainableParameters.filter { $0.shape != nil }.map(\.value))
     let callbacks = callbacks.flatMap { [$0] + $0.members }
     var found: SavedRun?
-    for case let checkpoint as Checkpoint in callbacks where checkpoint.resumes && resumed == nil {
+    // The first that has something to go on with says where.
+    for case let checkpoint as Checkpoint in callbacks where checkpoint.resumes && resumed == nil && found == nil {
       let folder = CheckpointFolder(checkpoint.folder)
       if folder.latest != nil { found = try folder.load() }
     }
@@ -155,6 +156,8 @@ public final class Trainer<Model: Module> {
     var times = Times()
     try run.tell(
       .started(StartReport(epochs: run.epochs, epochsDone: run.history.epochs.count, steps: run.stepsPerEpoch)))
+    // Not before: whoever was refused may try again.
+    resumed = nil
     while run.history.epochs.count < run.epochs, run.stopReason == nil {
       try train(run, data, rates, schedule, &times)
       // A run that was stopped in the middle of an epoch goes on there if it is resumed.
@@ -187,10 +190,10 @@ public final class Trainer<Model: Module> {
     _ makePlan: () -> RunPlan
   ) throws -> TrainingRun {
     let saved = resumed ?? found
-    resumed = nil
     let plan = saved != nil || callbacks.contains { $0 is Checkpoint } ? makePlan() : nil
     var differences: [String] = []
     if let saved, let plan { differences = try saved.differences(seed: seed, plan, makePlan) }
+    if saved != nil { for case let folder as RunFolder in callbacks { try folder.checkSettings() } }
     // Nothing of the model has changed where the run is refused.
     try found?.restore(model, optimizers)
     if let found { history = found.state.position.history }

@@ -106,6 +106,19 @@ import Testing
     expectFailure(try resume("4"), "another")
   }
 
+  @Test func aRunGoesOnHoweverItsTableIsSpelledAndItsEndIsChosen() throws {
+    try putPeople()
+    for (epochs, path, patience) in [
+      ("2", "people.csv", "5"), ("3", "./people.csv", "6"), ("4", "\(folder.path)/people.csv", "6"),
+    ] {
+      let outcome = try Cajal.run(
+        "train", path, "--target", "sport", "--run", "kept", "--resume", "--epochs", epochs, "--early-stopping",
+        patience, in: folder)
+      #expect(outcome.status == 0, "\(outcome)")
+      #expect(outcome.output.contains("goes on after epoch") == (epochs != "2"), "\(outcome)")
+    }
+  }
+
   @Test func foldsTestEveryRow() throws {
     try putPeople()
     let outcome = try train("people.csv", "--target", "sport", "--folds", "4", "--json")

@@ -1,6 +1,7 @@
 import Cajal
 import CajalFormats
 import Foundation
+import Synchronization
 import Testing
 
 /// A network that draws in its steps, so that a resumed run must draw the same.
@@ -160,6 +161,48 @@ private struct Run {
     }
   }
 
+  @Test func aRunThatWasRefusedMayBeTriedAgain() throws {
+    let undisturbed = Run()
+    try undisturbed.fit([])
+    try withTemporaryFolder { folder in
+      try Run().fit([.checkpoint(folder)], dying: 12)
+      let run = Run()
+      try run.trainer.resume(from: folder)
+      expectError("seed 11, not 4") { try run.trainer.fit(examples, epochs: 6, batchSize: 8, seed: 4) }
+      try run.fit([])
+      #expect(run.weights == undisturbed.weights && run.losses == undisturbed.losses)
+    }
+  }
+
+  @Test func ofTwoCheckpointsTheFirstSaysWhereTheRunGoesOn() throws {
+    try withTemporaryFolder { folder in
+      let (newer, older) = (folder + "/newer", folder + "/older")
+      try Run().fit([.checkpoint(newer)], dying: 12)
+      try Run().fit([.checkpoint(older)], dying: 7)
+      for (folders, step) in [([newer, older], 11), ([older, newer], 6), ([folder + "/none", older], 6)] {
+        var steps: [Int] = []
+        let watch = EventCallback { event, _ in
+          if case .stepFinished(let report) = event { steps.append(report.totalSteps) }
+        }
+        try Run().fit(folders.map { Checkpoint($0, resumes: true) as any Callback } + [watch], dying: step)
+        #expect(steps == [step], "\(folders)")
+      }
+    }
+  }
+
+  @Test func checkpointsOfAnotherVersionAreRefused() throws {
+    try withTemporaryFolder { folder in
+      try Run().fit([.checkpoint(folder)], dying: 12)
+      let name = try #require(files(in: folder)?.max())
+      let url = URL(fileURLWithPath: "\(folder)/\(name)/training.safetensors")
+      var bytes = try Data(contentsOf: url)
+      let place = try #require(bytes.range(of: Data(#"version\":2"#.utf8)))
+      bytes.replaceSubrange(place, with: Data(#"version\":1"#.utf8))
+      try bytes.write(to: url)
+      expectError("version 1", "the version that wrote it") { try Run().trainer.resume(from: folder) }
+    }
+  }
+
   @Test func whatMakesItAnotherRunIsRefusedByName() throws {
     try withTemporaryFolder { folder in
       try Run().fit([.checkpoint(folder)], dying: 12)
@@ -230,12 +273,33 @@ private struct Run {
     }
   }
 
+  @Test func batchesOfAnotherSizeEachTimeMayGoOn() throws {
+    try withTemporaryFolder { folder in
+      let reads = Mutex(0)
+      let data = Dataset(indices: 0..<3) { _ in
+        let count = reads.withLock { number in
+          number += 1
+          return number
+        }
+        return Batch(inputs: Tensor.ones([count, 2]), targets: Tensor.zeros([count], dtype: .int32))
+      }
+      for epochs in 1...2 {
+        let trainer = Trainer(network(), loss: .softmaxCrossEntropy, optimizer: Adam())
+        try trainer.fit(data, epochs: epochs, callbacks: [.checkpoint(folder, resumes: true)])
+        #expect(trainer.history.epochs.count == epochs)
+      }
+    }
+  }
+
   @Test func aFolderOfARunGoesOnWithItsOwnSettingsAlone() throws {
     try withTemporaryFolder { folder in
       try Run().fit([.run(folder, configuration: ["hidden": "8", "rate": "1"])], dying: 12)
+      let refused = Run()
+      let before = refused.weights
       expectError("rate was 1 and is 2", "size was not given and is 3", "another folder") {
-        try Run().fit([.run(folder, resumes: true, configuration: ["hidden": "8", "rate": "2", "size": "3"])])
+        try refused.fit([.run(folder, resumes: true, configuration: ["hidden": "8", "rate": "2", "size": "3"])])
       }
+      #expect(refused.weights == before && refused.trainer.history.epochs.isEmpty)
       #expect(try RunFolder.record(of: folder).configuration == ["hidden": "8", "rate": "1"])
       try Run().fit([.run(folder, resumes: true, configuration: ["hidden": "8", "rate": "1"])])
       #expect(try RunFolder.record(of: folder).status == .finished)
