@@ -1,3 +1,5 @@
+import Foundation
+
 // Transforms that chance decides about.
 
 extension ImageTransform {
@@ -33,11 +35,11 @@ extension ImageTransform {
     _ interpolation: Interpolation = .bilinear
   ) -> ImageTransform {
     ImageTransform("randomResizedCrop(\(size))") { image, draws in
-      let logarithms = naturalLogarithm(proportion.lowerBound)...naturalLogarithm(proportion.upperBound)
+      let logarithms = log(proportion.lowerBound)...log(proportion.upperBound)
       // As often as torchvision tries.
       for _ in 0..<10 {
         let part = Double(image.width * image.height) * draws.uniform(area)
-        let aspect = exponential(draws.uniform(logarithms))
+        let aspect = exp(draws.uniform(logarithms))
         let width = Int((part * aspect).squareRoot().rounded())
         let height = Int((part / aspect).squareRoot().rounded())
         guard 1...image.width ~= width, 1...image.height ~= height else { continue }

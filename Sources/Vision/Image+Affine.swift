@@ -1,3 +1,5 @@
+import Foundation
+
 /// Where the pixels of a picture come from: x' = a·x + b·y + c, y' = d·x + e·y + f.
 public struct AffineMap: Sendable, Equatable {
   public var a, b, c, d, e, f: Double
@@ -19,10 +21,10 @@ public struct AffineMap: Sendable, Equatable {
   ) {
     let (turn, sx, sy) = (degrees * .pi / 180, shear.x * .pi / 180, shear.y * .pi / 180)
     // Turned after sheared, forwards: (p q; r s), of determinant 1.
-    let p = cosine(turn - sy) / cosine(sy)
-    let q = -p * tangent(sx) - sine(turn)
-    let r = sine(turn - sy) / cosine(sy)
-    let s = -r * tangent(sx) + cosine(turn)
+    let p = cos(turn - sy) / cos(sy)
+    let q = -p * tan(sx) - sin(turn)
+    let r = sin(turn - sy) / cos(sy)
+    let s = -r * tan(sx) + cos(turn)
     let (x, y) = (Double(width) / 2, Double(height) / 2)
     (a, b, d, e) = (s / scale, -q / scale, -r / scale, p / scale)
     c = x - a * (x + translate.x) - b * (y + translate.y)

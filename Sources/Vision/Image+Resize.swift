@@ -1,3 +1,5 @@
+import Foundation
+
 /// How pixels are made of others where a picture's size changes.
 public enum Interpolation: Sendable, Equatable, CaseIterable {
   /// The nearest pixel.
@@ -35,7 +37,7 @@ public enum Interpolation: Sendable, Equatable, CaseIterable {
     }
   }
 
-  private static func sinc(_ x: Double) -> Double { x == 0 ? 1 : sine(x * .pi) / (x * .pi) }
+  private static func sinc(_ x: Double) -> Double { x == 0 ? 1 : sin(x * .pi) / (x * .pi) }
 }
 
 extension Image {

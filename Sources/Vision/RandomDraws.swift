@@ -1,4 +1,5 @@
 import CajalBase
+import Foundation
 
 /// Random numbers for one picture: words of Philox, one after the other.
 public struct RandomDraws: RandomNumberGenerator, Sendable {
@@ -43,18 +44,18 @@ public struct RandomDraws: RandomNumberGenerator, Sendable {
 
   /// From the normal distribution (Box and Muller 1958).
   private mutating func normal() -> Double {
-    (-2 * naturalLogarithm(1 - uniform())).squareRoot() * cosine(2 * .pi * uniform())
+    (-2 * log(1 - uniform())).squareRoot() * cos(2 * .pi * uniform())
   }
 
   /// From the gamma distribution (Marsaglia and Tsang 2000).
   private mutating func gamma(_ shape: Double) -> Double {
-    guard shape >= 1 else { return gamma(shape + 1) * power(1 - uniform(), 1 / shape) }
+    guard shape >= 1 else { return gamma(shape + 1) * pow(1 - uniform(), 1 / shape) }
     let d = shape - 1 / 3.0
     let c = 1 / (9 * d).squareRoot()
     while true {
       let x = normal()
       let v = (1 + c * x) * (1 + c * x) * (1 + c * x)
-      if v > 0, naturalLogarithm(1 - uniform()) < 0.5 * x * x + d - d * v + d * naturalLogarithm(v) { return d * v }
+      if v > 0, log(1 - uniform()) < 0.5 * x * x + d - d * v + d * log(v) { return d * v }
     }
   }
 }
