@@ -25,17 +25,21 @@ extension Module {
     try SafetensorsWriter.write(tensors, metadata: metadata, to: path)
   }
 
-  /// Reads parameters and buffers that ``save(_:metadata:)`` wrote, or another program under the same names and in the
-  /// same shapes, as safetensors or PyTorch's `.pt`. Nothing changes unless all of them fit.
+  /// Reads parameters and buffers that ``save(_:metadata:)`` wrote, or another program, as safetensors or PyTorch's
+  /// `.pt`. Nothing changes unless all of them fit.
   ///
+  /// - Parameter map: says what another program's names and layouts are here; without it they are the same.
   /// - Returns: the file's metadata.
   @discardableResult
-  public func load(_ path: String) throws -> [String: String] {
+  public func load(_ path: String, map: WeightMap? = nil) throws -> [String: String] {
     let file = try WeightFile.read(path)
     let named = namedParameters
-    let values = try named.map { name, parameter in try tensor(name, for: parameter, in: file) }
     let known = Set(named.map(\.path))
-    if let stranger = file.tensors.first(where: { !known.contains($0.name) }) {
+    let names = try map?.names(in: file, for: known)
+    let values = try named.map { path, parameter in
+      try tensor(path, called: names == nil ? path : names?[path], for: parameter, in: file, map)
+    }
+    if map == nil, let stranger = file.tensors.first(where: { !known.contains($0.name) }) {
       throw FormatError(
         path: path, problem: "it holds \(stranger.name), which this model does not have",
         remedy: "Build the model that was saved")
@@ -44,19 +48,22 @@ extension Module {
     return file.metadata
   }
 
-  private func tensor(_ name: String, for parameter: Parameter, in file: WeightFile) throws -> Tensor {
-    guard let entry = file[name] else {
-      throw FormatError(path: file.path, problem: "it has no \(name)", remedy: "Build the model that was saved")
+  private func tensor(
+    _ path: String, called name: String?, for parameter: Parameter, in file: WeightFile, _ map: WeightMap?
+  ) throws -> Tensor {
+    guard let name, let entry = file[name] else {
+      throw FormatError(path: file.path, problem: "it has no \(path)", remedy: "Build the model that was saved")
     }
     guard let dtype = DType(safetensorsName: entry.dtype) else {
       throw FormatError(
         path: file.path, problem: "\(name) is \(entry.dtype), which no tensor holds", remedy: "Save it in another dtype"
       )
     }
-    let shape = Shape(entry.shape)
-    if let expected = parameter.shape, expected != shape {
+    let stored = try file.bytes(of: name).withUnsafeBytes { Tensor(bytes: $0, shape: Shape(entry.shape), dtype: dtype) }
+    let value = map?.arranged(stored, path) ?? stored
+    if let expected = parameter.shape, expected != value.shape {
       throw FormatError(
-        path: file.path, problem: "\(name) has shape \(shape), the model's has \(expected)",
+        path: file.path, problem: "\(name) has shape \(value.shape), the model's has \(expected)",
         remedy: "Build the model with the layer sizes that were saved")
     }
     // Floats of another width are converted; a float from integers would be another model.
@@ -65,7 +72,6 @@ extension Module {
         path: file.path, problem: "\(name) is \(dtype), the model's is \(parameter.dtype)",
         remedy: "Build the model that was saved")
     }
-    let value = try file.bytes(of: name).withUnsafeBytes { Tensor(bytes: $0, shape: shape, dtype: dtype) }
     return value.cast(to: parameter.dtype)
   }
 }
