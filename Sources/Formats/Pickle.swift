@@ -37,6 +37,9 @@ struct Pickle {
     let globals: Set<String>
     /// What to do where another is.
     let remedy: String
+    /// The most that it may hold at once: values on its stack, their parts, and twice each value that has parts or is
+    /// remembered. 2^23 are some hundred megabytes, and more than the greatest file's hundred thousand tensors need.
+    var limit = 1 << 23
   }
 
   let root: Value
@@ -51,13 +54,13 @@ struct Pickle {
   /// Reads the pickle that begins at byte `start`.
   ///
   /// **Errors**: `FormatError` for opcodes and imported names that are not known, and where the pickle is cut or makes
-  /// no sense. Memory is bounded by a small multiple of the pickle's size.
+  /// no sense, or would hold more than the limit.
   init(_ source: Source, at start: Int = 0) throws {
     var machine = PickleMachine(source, at: start)
     root = try machine.run()
     end = machine.position
     table = machine.table
-    partCount = table.reduce(0) { $0 + $1.count }
+    partCount = machine.partCount
     persistent = machine.persistent
   }
 

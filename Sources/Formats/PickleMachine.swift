@@ -6,6 +6,8 @@ struct PickleMachine {
   /// The parts of the values that have parts, by their number.
   private(set) var table: [[Value]] = []
   private(set) var persistent: [Value] = []
+  /// The parts of all values.
+  private(set) var partCount = 0
 
   private let source: Pickle.Source
   private let start: Int
@@ -25,6 +27,12 @@ struct PickleMachine {
   mutating func run() throws -> Value {
     while true {
       let place = position
+      guard stack.count + marks.count + partCount + 2 * (table.count + memo.count) <= source.limit else {
+        throw FormatError(
+          path: source.path,
+          problem: "the pickle would hold more than \(source.limit) values (byte \(place - start))",
+          remedy: source.remedy)
+      }
       let code = try byte()
       if code == UInt8(ascii: ".") { return try pop() }
       if try scalar(code) { continue }
@@ -131,6 +139,7 @@ struct PickleMachine {
 
   private mutating func number(_ parts: [Value]) -> Int {
     table.append(parts)
+    partCount += parts.count
     return table.count - 1
   }
 
@@ -140,6 +149,7 @@ struct PickleMachine {
     case .dictionary(let id) where isDictionary && parts.count % 2 == 0: table[id] += parts
     default: throw error("parts are put into what has none", at: position - 1)
     }
+    partCount += parts.count
   }
 
   private mutating func call(_ parts: [Value]) throws {

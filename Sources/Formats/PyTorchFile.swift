@@ -21,7 +21,8 @@ public struct PyTorchFile: Sendable {
 
   /// The most bytes that the pickle may have: 16 MiB, enough for a hundred thousand tensors.
   static let greatestPickle = 1 << 24
-  /// The most bytes that a tensor may have whose elements lie over each other, such as an expanded one: 1 GiB.
+  /// The most bytes that a tensor may have whose elements lie over each other, such as an expanded one, and that a
+  /// deflated storage may unfold to: 1 GiB.
   static let greatestExpansion = 1 << 30
 
   /// The file, as the caller named it.
@@ -105,7 +106,7 @@ struct PyTorchView: Sendable {
   /// The storage's name.
   let storage: String
   let shape: [Int]
-  /// In elements.
+  /// In elements; 0 where the extent is 1, whatever the file says.
   let strides: [Int]
   /// The first element.
   let offset: Int
@@ -134,7 +135,8 @@ struct PyTorchView: Sendable {
     guard case (let end, let overflow) = offset.addingReportingOverflow(span), !overflow,
       checkedProduct([end, elementSize]) != nil
     else { return nil }
-    (self.storage, self.shape, self.strides, self.offset) = (storage, shape, strides, offset)
+    (self.storage, self.shape, self.offset) = (storage, shape, offset)
+    self.strides = zip(shape, strides).map { $0 == 1 ? 0 : $1 }
     (self.elementSize, self.span, self.count) = (elementSize, span, count)
   }
 

@@ -1,7 +1,11 @@
+import CajalBase
+
 /// The format of PyTorch since 1.6: a zip archive with the pickle and one entry for each storage.
 struct PyTorchArchive: PyTorchStorages {
   private let archive: ZipArchive
   private let entries: [String: ZipArchive.Entry]
+  /// The storage that was read last: tensors often share one, and its checksum is of the whole.
+  private let last = Locked<(key: String, bytes: [UInt8])?>(nil)
 
   static func open(_ path: String) throws -> (Pickle, any PyTorchStorages) {
     let archive = try ZipArchive(path)
@@ -38,8 +42,20 @@ struct PyTorchArchive: PyTorchStorages {
 
   func bytes(of view: PyTorchView) throws -> ArraySlice<UInt8> {
     guard let entry = entries["data/\(view.storage)"] else { return [] }
-    // Whole, because the checksum is of the whole.
-    return try archive.read(entry)[view.range]
+    return try last.withLock { last in
+      if let last, last.key == view.storage { return last.bytes[view.range] }
+      // PyTorch deflates none; a small file could unfold to a thousand times its size.
+      guard !entry.isDeflated || entry.byteCount <= PyTorchFile.greatestExpansion else {
+        throw FormatError(
+          path: archive.path,
+          problem: "the storage \(quoted(view.storage)) would unfold to \(entry.byteCount) bytes, "
+            + "beyond the limit of \(PyTorchFile.greatestExpansion)", remedy: "Save it again by torch.save")
+      }
+      last = nil
+      let bytes = try archive.read(entry)
+      last = (view.storage, bytes)
+      return bytes[view.range]
+    }
   }
 }
 

@@ -3,7 +3,7 @@
 struct ZipArchive {
   struct Entry {
     let name: String
-    fileprivate let isDeflated: Bool
+    let isDeflated: Bool
     fileprivate let checksum: UInt32
     fileprivate let packedSize: Int
     /// The size of what `read` gives.

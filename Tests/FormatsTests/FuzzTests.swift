@@ -103,13 +103,48 @@ import Testing
   @Test func changedPyTorchFilesAreRefusedOrConsistent() throws {
     let names = ["views-zip", "views-legacy", "dtypes-legacy", "checkpoint-legacy-5", "checkpoint-legacy-2"]
     for (index, name) in names.enumerated() {
-      try fuzz(try contents(of: pyTorchFile("\(name).pt")), seed: UInt64(12 + index)) { path in
-        let file = try PyTorchFile.read(path)
-        for entry in file.tensors where SafetensorsDType.index(of: entry.dtype) != nil {
-          let bits = SafetensorsDType.bitCount(of: entry.dtype) ?? 0
-          #expect(try file.bytes(of: entry.name).count == entry.shape.reduce(bits / 8, *))
+      try fuzz(try contents(of: pyTorchFile("\(name).pt")), seed: UInt64(12 + index), check)
+    }
+  }
+
+  @Test func changedPicklesAreRefusedOrConsistent() throws {
+    // In archives whose checksums are right, so that changes reach the pickle; and with other strides and extents.
+    for (index, name) in ["views-zip", "checkpoint-zip-2", "checkpoint-zip-5"].enumerated() {
+      var generator = SplitMix64(state: UInt64(20 + index))
+      let archive = try ZipArchive(pyTorchFile("\(name).pt"))
+      let entries = try archive.entries.map { (name: $0.name, bytes: try archive.read($0)) }
+      try withTemporaryFolder { folder in
+        for round in 0..<rounds / 10 {
+          let path = "\(folder)/\(round)"
+          let changed = entries.map { entry in
+            guard entry.name.hasSuffix("data.pkl") else { return entry }
+            let drawn = withOtherNumbers(entry.bytes, &generator)
+            return (entry.name, round % 2 == 0 ? drawn : mutated(drawn, &generator))
+          }
+          try ZipArchive.write(changed, to: path, level: 0)
+          do { try check(path) } catch is FormatError {} catch { Issue.record("round \(round): \(error)") }
         }
       }
+    }
+  }
+
+  /// A pickle in which some of the numbers of one byte are others, up to the greatest.
+  private func withOtherNumbers(_ pickle: [UInt8], _ generator: inout SplitMix64) -> [UInt8] {
+    var pickle = pickle
+    let places = pickle.indices.dropLast().filter { pickle[$0] == UInt8(ascii: "K") }
+    for place in places.reversed() where Int.random(in: 0..<8, using: &generator) == 0 {
+      let number = [0, 1, 2, 3, 8, 1 << 40, -1, .max].randomElement(using: &generator)!
+      pickle.replaceSubrange(place..<place + 2, with: [0x8a, 8] + littleEndian(Int64(number)))
+    }
+    return pickle
+  }
+
+  /// Reads every tensor of a file of PyTorch.
+  private func check(_ path: String) throws {
+    let file = try PyTorchFile.read(path)
+    for entry in file.tensors where SafetensorsDType.index(of: entry.dtype) != nil {
+      let bits = SafetensorsDType.bitCount(of: entry.dtype) ?? 0
+      #expect(try file.bytes(of: entry.name).count == entry.shape.reduce(bits / 8, *))
     }
   }
 

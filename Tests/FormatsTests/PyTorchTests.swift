@@ -127,7 +127,9 @@ func attack(_ module: String, _ function: String) -> [UInt8] {
   }
 
   /// A file whose pickle says that it holds one tensor of four floats with this offset, shape and strides.
-  private func claim(_ offset: Int, _ shape: [Int], _ strides: [Int], _ body: (String) throws -> Void) throws {
+  private func claim(
+    _ offset: Int, _ shape: [Int], _ strides: [Int], storage: [UInt8]? = nil, _ body: (String) throws -> Void
+  ) throws {
     func tuple(_ numbers: [Int]) -> [UInt8] {
       [0x28] + numbers.flatMap { [0x8a, 8] + littleEndian(Int64($0)) } + [0x74]
     }
@@ -145,7 +147,7 @@ func attack(_ module: String, _ function: String) -> [UInt8] {
     try withTemporaryFolder { folder in
       let path = folder + "/a.pt"
       let four = [Float](arrayLiteral: 1, 2, 3, 4).withUnsafeBytes { Array($0) }
-      try ZipArchive.write([("a/data.pkl", pickle), ("a/data/0", four)], to: path, level: 0)
+      try ZipArchive.write([("a/data.pkl", pickle), ("a/data/0", storage ?? four)], to: path, level: 0)
       try body(path)
     }
   }
@@ -156,6 +158,11 @@ func attack(_ module: String, _ function: String) -> [UInt8] {
       #expect(floats(bytes) == [2, 3, 4])
     }
     let huge = Int.max
+    // PyTorch gives an axis of one element any stride.
+    try claim(0, [2, 1], [2, huge]) { path in
+      let bytes = try PyTorchFile.read(path).bytes(of: "w")
+      #expect(floats(bytes) == [1, 3])
+    }
     var claims: [(offset: Int, shape: [Int], strides: [Int])] = []
     claims.append((0, [5], [1]))
     claims.append((2, [3], [1]))
@@ -198,6 +205,47 @@ func attack(_ module: String, _ function: String) -> [UInt8] {
     copies += [0x71, 2, 0x30]
     for _ in 0..<500 { copies += [0x68, 2, 0x68, 1, 0x85, 0x52, 0x30] }
     expectError("copies the same items") { try read(copies + [0x4e, 0x2e]) }
+  }
+
+  @Test func aPickleHoldsNoMoreThanItsLimit() throws {
+    func read(_ opcodes: [UInt8], limit: Int) throws {
+      let pickle = [0x80, 2, 0x29] + opcodes + [0x2e]
+      _ = try Pickle(
+        Pickle.Source(path: "a", bytes: pickle, globals: PyTorchCollector.globals, remedy: "None", limit: limit))
+    }
+    // Tuples in tuples, persistent objects, things remembered, marks, and what only stands on the stack.
+    for code in [0x85, 0x51, 0x94, 0x28, 0x4e] as [UInt8] {
+      let opcodes = [UInt8](repeating: code, count: 1000)
+      expectError("would hold more than 900 values", path: "a") { try read(opcodes, limit: 900) }
+      if code != 0x28 { try read(opcodes, limit: 4000) }
+    }
+    expectError("would hold more than") { try read([UInt8](repeating: 0x85, count: 1 << 22), limit: 1 << 16) }
+  }
+
+  @Test func aDeflatedStorageUnfoldsToNoMoreThanItsLimit() throws {
+    try claim(0, [4], [1], storage: [UInt8](repeating: 1, count: 1_100_000)) { path in
+      // As the directory has it: method 8, and 2^30 + 1 bytes.
+      var bytes = try contents(of: path)
+      let signature: [UInt8] = [0x50, 0x4b, 1, 2]
+      let entry = try #require(bytes.indices.dropLast(46).last { Array(bytes[$0..<$0 + 4]) == signature })
+      bytes[entry + 10] = 8
+      bytes.replaceSubrange(entry + 24..<entry + 28, with: littleEndian(UInt32(1 << 30 + 1)))
+      try put(bytes, at: path)
+      expectError("would unfold to 1073741825 bytes", path: path) { _ = try PyTorchFile.read(path).bytes(of: "w") }
+    }
+  }
+
+  @Test func aStorageThatTensorsShareIsReadOnce() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/a.pt"
+      try put(try contents(of: pyTorchFile("views-zip.pt")), at: path)
+      let file = try PyTorchFile.read(path)
+      let window = try file.bytes(of: "window")
+      // What was read is kept: another tensor of it needs no file.
+      try put([], at: path)
+      let transposed = try file.bytes(of: "transposed")
+      #expect(floats(window) == [5, 7, 9, 11, 13, 15] && transposed.count == 96)
+    }
   }
 
   @Test func weightFilesAreOfEitherFormat() throws {
