@@ -29,20 +29,21 @@ extension ImageTransform {
   }
 
   /// A part of the picture, resized to a square: so much of its area, of a width so many times its height (Szegedy et
-  /// al. 2015).
+  /// al. 2015); where there is no such part, the square in the middle.
   public static func randomResizedCrop(
     _ size: Int, area: ClosedRange<Double> = 0.08...1, proportion: ClosedRange<Double> = 3 / 4.0...4 / 3.0,
     _ interpolation: Interpolation = .bilinear
   ) -> ImageTransform {
     ImageTransform("randomResizedCrop(\(size))") { image, draws in
-      let logarithms = log(proportion.lowerBound)...log(proportion.upperBound)
+      let logarithms = log(max(0, proportion.lowerBound))...log(max(0, proportion.upperBound))
       // As often as torchvision tries.
       for _ in 0..<10 {
         let part = Double(image.width * image.height) * draws.uniform(area)
         let aspect = exp(draws.uniform(logarithms))
-        let width = Int((part * aspect).squareRoot().rounded())
-        let height = Int((part / aspect).squareRoot().rounded())
-        guard 1...image.width ~= width, 1...image.height ~= height else { continue }
+        guard let width = Int(exactly: (part * aspect).squareRoot().rounded()),
+          let height = Int(exactly: (part / aspect).squareRoot().rounded()), 1...image.width ~= width,
+          1...image.height ~= height
+        else { continue }
         let (left, top) = (draws.index(image.width - width + 1), draws.index(image.height - height + 1))
         return image.cropped(left: left, top: top, width: width, height: height)
           .resized(width: size, height: size, interpolation)

@@ -26,7 +26,8 @@ extension Image {
 
   /// The colours moved around the circle of hues by so much of it, −0.5…0.5; of grey, nothing.
   public func hue(_ turn: Double) -> Image {
-    guard channels > 2, turn != 0 else { return self }
+    let turn = turn.truncatingRemainder(dividingBy: 1)
+    guard channels > 2, turn.isFinite, turn != 0 else { return self }
     var image = self
     for start in stride(from: 0, to: bytes.count, by: channels) {
       let (red, green, blue) = (Double(bytes[start]), Double(bytes[start + 1]), Double(bytes[start + 2]))

@@ -116,8 +116,8 @@ extension Image {
   /// The picture with a rectangle, as far as it lies within, of one byte.
   func covered(left: Int, top: Int, width: Int, height: Int, with fill: UInt8) -> Image {
     var image = self
-    let (first, last) = (min(self.width, max(0, left)), min(self.width, max(0, left + width)))
-    for row in min(self.height, max(0, top))..<min(self.height, max(0, top + height)) {
+    let (first, last) = (min(self.width, max(0, left)), min(self.width, max(0, left + max(0, width))))
+    for row in min(self.height, max(0, top))..<min(self.height, max(0, top + max(0, height))) {
       for index in (row * self.width + first) * channels..<(row * self.width + last) * channels {
         image.bytes[index] = fill
       }

@@ -1,3 +1,4 @@
+import CajalBase
 import Foundation
 
 /// How pixels are made of others where a picture's size changes.
@@ -59,10 +60,22 @@ extension Image {
 
   /// The picture with its shorter side so long, its proportions kept; the longer side is rounded down, as torchvision's
   /// `Resize` does.
-  public func resized(shorterSide: Int, _ interpolation: Interpolation = .bilinear) -> Image {
-    width <= height
-      ? resized(width: shorterSide, height: shorterSide * height / width, interpolation)
-      : resized(width: shorterSide * width / height, height: shorterSide, interpolation)
+  ///
+  /// **Errors**: `TensorError` where it would have more than ``defaultLimit`` pixels: a line of a million is a small
+  /// file, and not small at 256 times the size.
+  public func resized(shorterSide: Int, _ interpolation: Interpolation = .bilinear) throws -> Image {
+    let (short, long) = (min(width, height), max(width, height))
+    guard case (let product, let overflow) = max(1, shorterSide).multipliedReportingOverflow(by: long), !overflow,
+      case let longer = product / short, longer <= Image.defaultLimit / max(1, shorterSide)
+    else {
+      throw TensorError(
+        .shape, operation: "resized",
+        "a picture of \(width) × \(height) with its shorter side \(shorterSide) would have more than "
+          + "\(Image.defaultLimit) pixels", remedy: "Crop it before, or choose a shorter side")
+    }
+    return width <= height
+      ? resized(width: shorterSide, height: longer, interpolation)
+      : resized(width: longer, height: shorterSide, interpolation)
   }
 
   private func nearest(_ width: Int, _ height: Int) -> Image {

@@ -25,7 +25,7 @@ public struct ImageFolder: Sendable {
   }
 
   /// Lists the pictures (`.png`, `.jpg`, `.jpeg`) of the folders in `path`, whatever depth they are at; hidden ones are
-  /// left out.
+  /// left out, and a folder that links lead to twice is read once.
   ///
   /// **Errors**: `FormatError` where there is no such folder, no folder in it, or one without pictures.
   public init(_ path: String) throws {
@@ -36,7 +36,8 @@ public struct ImageFolder: Sendable {
     }
     var files: [File] = []
     for (label, name) in names.enumerated() {
-      let pictures = try Self.pictures(in: "\(path)/\(name)")
+      var visited: Set<String> = []
+      let pictures = try Self.pictures(in: "\(path)/\(name)", &visited)
       guard !pictures.isEmpty else {
         throw FormatError(
           path: "\(path)/\(name)", problem: "there is no picture in it (.png, .jpg, .jpeg)",
@@ -64,6 +65,7 @@ public struct ImageFolder: Sendable {
   public func split(_ share: Double, seed: UInt64 = 0) -> (ImageFolder, ImageFolder) {
     var draws = RandomDraws(key: seed)
     var parts: ([File], [File]) = ([], [])
+    let share = share > 0 ? min(share, 1) : 0
     for label in classes.indices {
       let own = files.filter { $0.label == label }.shuffled(using: &draws)
       let count = Int((share * Double(own.count)).rounded())
@@ -88,10 +90,11 @@ public struct ImageFolder: Sendable {
     return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
   }
 
-  private static func pictures(in folder: String) throws -> [String] {
-    try list(folder).flatMap { name -> [String] in
+  private static func pictures(in folder: String, _ visited: inout Set<String>) throws -> [String] {
+    guard visited.insert(URL(fileURLWithPath: folder).resolvingSymlinksInPath().path).inserted else { return [] }
+    return try list(folder).flatMap { name -> [String] in
       let path = "\(folder)/\(name)"
-      if isFolder(path) { return try pictures(in: path) }
+      if isFolder(path) { return try pictures(in: path, &visited) }
       return Image.Format(name: name) == nil ? [] : [path]
     }
   }

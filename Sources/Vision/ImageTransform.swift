@@ -9,19 +9,19 @@
 public struct ImageTransform: Sendable, CustomStringConvertible {
   /// What it does, as its call reads.
   public let description: String
-  private let body: @Sendable (Image, inout RandomDraws) -> Image
+  private let body: @Sendable (Image, inout RandomDraws) throws -> Image
 
-  public init(_ description: String, _ body: @escaping @Sendable (Image, inout RandomDraws) -> Image) {
+  public init(_ description: String, _ body: @escaping @Sendable (Image, inout RandomDraws) throws -> Image) {
     self.description = description
     self.body = body
   }
 
-  public func callAsFunction(_ image: Image, _ draws: inout RandomDraws) -> Image { body(image, &draws) }
+  public func callAsFunction(_ image: Image, _ draws: inout RandomDraws) throws -> Image { try body(image, &draws) }
 
   /// What it makes of `image` where chance has this seed.
-  public func callAsFunction(_ image: Image, seed: UInt64 = 0) -> Image {
+  public func callAsFunction(_ image: Image, seed: UInt64 = 0) throws -> Image {
     var draws = RandomDraws(key: seed)
-    return body(image, &draws)
+    return try body(image, &draws)
   }
 
   // MARK: Composition
@@ -29,21 +29,21 @@ public struct ImageTransform: Sendable, CustomStringConvertible {
   /// One after the other.
   public static func sequence(_ transforms: [ImageTransform]) -> ImageTransform {
     ImageTransform("[" + transforms.map(\.description).joined(separator: ", ") + "]") { image, draws in
-      transforms.reduce(image) { $1($0, &draws) }
+      try transforms.reduce(image) { try $1($0, &draws) }
     }
   }
 
   /// Done with this chance, else not.
   public func withProbability(_ chance: Double) -> ImageTransform {
     ImageTransform("\(description).withProbability(\(chance))") { image, draws in
-      draws.chance(chance) ? self(image, &draws) : image
+      draws.chance(chance) ? try self(image, &draws) : image
     }
   }
 
   /// One of them, each as likely.
   public static func oneOf(_ transforms: [ImageTransform]) -> ImageTransform {
     ImageTransform("oneOf(" + transforms.map(\.description).joined(separator: ", ") + ")") { image, draws in
-      transforms.isEmpty ? image : transforms[draws.index(transforms.count)](image, &draws)
+      transforms.isEmpty ? image : try transforms[draws.index(transforms.count)](image, &draws)
     }
   }
 
@@ -60,7 +60,9 @@ public struct ImageTransform: Sendable, CustomStringConvertible {
 
   /// See ``Image/resized(shorterSide:_:)``.
   public static func resize(shorterSide: Int, _ interpolation: Interpolation = .bilinear) -> ImageTransform {
-    ImageTransform("resize(\(shorterSide))") { image, _ in image.resized(shorterSide: shorterSide, interpolation) }
+    ImageTransform("resize(\(shorterSide))") { image, _ in
+      try image.resized(shorterSide: shorterSide, interpolation)
+    }
   }
 
   public static func centerCrop(_ size: Int) -> ImageTransform {

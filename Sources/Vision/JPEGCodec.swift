@@ -85,7 +85,7 @@ struct JPEGCodec: Sendable {
         let status = decompress(
           handle, data, length, target.baseAddress, width, width * CInt(channels), height, pixels, flags)
         if status == 0 { return }
-        if text(handle).contains("end of") { break }
+        if ["end of JPEG file", "end of input file"].contains(where: text(handle).contains) { break }
         if flags == Self.limitScans, code(handle) != Self.fatal { return }
       }
       throw failure(handle, path)

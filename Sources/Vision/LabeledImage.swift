@@ -68,7 +68,7 @@ extension Dataset where Element == LabeledImage {
   ) -> Dataset<LabeledImage> {
     map(seed: seed, workers: workers) { example, generator in
       var draws = RandomDraws(key: generator.key)
-      return LabeledImage(image: transform(example.image, &draws), label: example.label)
+      return LabeledImage(image: try transform(example.image, &draws), label: example.label)
     }
   }
 

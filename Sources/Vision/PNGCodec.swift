@@ -64,7 +64,11 @@ struct PNGCodec: Sendable {
         let code = image.bytes.withUnsafeBytes {
           write(control.memory, target.baseAddress, &size, 0, $0.baseAddress, Int32(image.width * image.channels), nil)
         }
-        guard code != 0 else { throw failure(control, path) }
+        guard code != 0 else {
+          throw FormatError(
+            path: path, problem: "a \(image) cannot be a PNG: libpng says \"\(control.message)\"",
+            remedy: "Make it smaller than a million pixels a side")
+        }
         initialized = size
       }
     }

@@ -29,15 +29,17 @@ public struct RandomDraws: RandomNumberGenerator, Sendable {
   }
 
   /// Up to so much either way.
-  public mutating func either(_ width: Double) -> Double { uniform(-abs(width)...abs(width)) }
+  public mutating func either(_ width: Double) -> Double { uniform() * (2 * abs(width)) - abs(width) }
 
   /// From 0 up to, but without, `count`.
   public mutating func index(_ count: Int) -> Int { max(0, min(count - 1, Int(uniform() * Double(count)))) }
 
   public mutating func chance(_ probability: Double) -> Bool { uniform() < probability }
 
-  /// From the beta distribution with both parameters `alpha`.
+  /// From the beta distribution with both parameters `alpha`: 0 or 1 where that is not above 0, nearly 1/2 from a
+  /// million on.
   public mutating func beta(_ alpha: Double) -> Double {
+    let alpha = alpha > 0 ? min(alpha, 1e6) : 0
     let (x, y) = (gamma(alpha), gamma(alpha))
     return x + y > 0 ? x / (x + y) : (chance(0.5) ? 1 : 0)
   }

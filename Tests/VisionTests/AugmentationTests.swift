@@ -29,47 +29,91 @@ import Testing
     }
   }
 
-  @Test func chancesAreWhatTheySay() {
+  @Test func chancesAreWhatTheySay() throws {
     let image = sample(1)
-    let mirrored = (0..<1000).count { ImageTransform.randomMirror(0.3)(image, seed: UInt64($0)) == image.mirrored }
+    let mirrored = try (0..<1000).count {
+      try ImageTransform.randomMirror(0.3)(image, seed: UInt64($0)) == image.mirrored
+    }
     // Four standard deviations.
     #expect(abs(mirrored - 300) < 58)
-    let never = (0..<50).count { ImageTransform.randomFlip(0)(image, seed: UInt64($0)) != image }
+    let never = try (0..<50).count { try ImageTransform.randomFlip(0)(image, seed: UInt64($0)) != image }
     #expect(never == 0)
   }
 
-  @Test func cropsAreEveryPartOfThePaddedPicture() {
+  @Test func cropsAreEveryPartOfThePaddedPicture() throws {
     let image = sample(1, width: 4, height: 3)
     let padded = image.padded(1)
-    let crops = Set((0..<400).map { ImageTransform.randomCrop(3, padding: 1)(image, seed: UInt64($0)).bytes })
+    let crops = try Set((0..<400).map { try ImageTransform.randomCrop(3, padding: 1)(image, seed: UInt64($0)).bytes })
     let parts = (0...3).flatMap { x in (0...2).map { padded.cropped(left: x, top: $0, width: 3, height: 3).bytes } }
     #expect(crops == Set(parts))
-    let small = ImageTransform.randomCrop(6)(image)
+    let small = try ImageTransform.randomCrop(6)(image)
     #expect((small.width, small.height) == (6, 6))
-    let resized = (0..<50).map { ImageTransform.randomResizedCrop(5)(sample(3), seed: UInt64($0)) }
+    let resized = try (0..<50).map { try ImageTransform.randomResizedCrop(5)(sample(3), seed: UInt64($0)) }
     #expect(resized.allSatisfy { ($0.width, $0.height, $0.channels) == (5, 5, 3) })
   }
 
-  @Test func cutoutCoversASquareOrWhatOfItLiesWithin() {
+  @Test func cutoutCoversASquareOrWhatOfItLiesWithin() throws {
     let white = Image(10, 10, color: [255])
-    let covered = (0..<200).map { ImageTransform.cutout(4)(white, seed: UInt64($0)).bytes.count { $0 == 0 } }
+    let covered = try (0..<200).map { try ImageTransform.cutout(4)(white, seed: UInt64($0)).bytes.count { $0 == 0 } }
     #expect(covered.max() == 16 && covered.min() == 4)
     #expect(covered.allSatisfy { [4, 6, 8, 12, 9, 16].contains($0) })
   }
 
-  @Test func randAugmentOfNoStrengthChangesOnlyHistograms() {
-    let image = sample(3).autocontrasted
-    for seed in 0..<60 {
-      let changed = ImageTransform.randAugment(count: 1, magnitude: 0)(image, seed: UInt64(seed))
-      #expect([image, image.equalized, image.autocontrasted, image.solarized(255)].contains(changed))
+  @Test func numbersThatMakeNoSenseChangeNothingOrAreCut() throws {
+    let image = sample(3)
+    let none: [ImageTransform] = [
+      .cutout(0), .cutout(-4), .cutout(.min), .colorJitter(hue: .infinity), .colorJitter(hue: .nan),
+    ]
+    for transform in none { #expect(try transform(image, seed: 1) == image, "\(transform)") }
+    let middle = image.square.resized(width: 8, height: 8)
+    let crops: [ImageTransform] = [
+      .randomResizedCrop(8, area: -1...(-0.5)), .randomResizedCrop(8, area: 2...Double.infinity),
+      .randomResizedCrop(8, proportion: 0...0), .randomResizedCrop(8, proportion: -2...(-1)),
+    ]
+    for transform in crops { #expect(try transform(image, seed: 1) == middle) }
+    let sized: [ImageTransform] = [
+      .randomResizedCrop(8, proportion: 0...1), .randomResizedCrop(8, proportion: 1...Double.infinity),
+    ]
+    for transform in sized { #expect(try transform(image, seed: 1).bytes.count == 8 * 8 * 3) }
+    for transform in [.randomRotation(.nan), .randomAffine(translate: .infinity)] as [ImageTransform] {
+      #expect(try transform(image, seed: 1).bytes.count == image.bytes.count)
     }
-    #expect(ImageTransform.randAugment(count: 0)(image) == image)
+    #expect(image.hue(.infinity) == image && image.hue(1e300) == image.hue(1e300.truncatingRemainder(dividingBy: 1)))
+    // Nothing is mixed where the distribution is none.
+    for alpha in [Double.nan, 0, -1e300] {
+      var draws = RandomDraws(key: 3)
+      #expect([0, 1].contains(draws.beta(alpha)))
+    }
+    var draws = RandomDraws(key: 3)
+    #expect(abs(draws.beta(.infinity) - 0.5) < 0.01)
   }
 
-  @Test func compositionsReadAsTheirCalls() {
+  @Test func foldersThatLinkBackAreReadOnce() throws {
+    try withTemporaryFolder { folder in
+      try FileManager.default.createDirectory(atPath: folder + "/cats/a", withIntermediateDirectories: true)
+      try sample(3, width: 2, height: 2).write(folder + "/cats/a/1.png")
+      for (link, target) in [("cats/a/up", "../../cats"), ("cats/a/same", "."), ("cats/b", "a")] {
+        try FileManager.default.createSymbolicLink(atPath: "\(folder)/\(link)", withDestinationPath: target)
+      }
+      let photos = try ImageFolder(folder)
+      #expect(photos.classes == ["cats"] && photos.files.map(\.path) == ["\(folder)/cats/a/1.png"])
+      #expect(photos.split(.nan).0.count == 0 && photos.split(7).0.count == 1)
+    }
+  }
+
+  @Test func randAugmentOfNoStrengthChangesOnlyHistograms() throws {
+    let image = sample(3).autocontrasted
+    for seed in 0..<60 {
+      let changed = try ImageTransform.randAugment(count: 1, magnitude: 0)(image, seed: UInt64(seed))
+      #expect([image, image.equalized, image.autocontrasted, image.solarized(255)].contains(changed))
+    }
+    #expect(try ImageTransform.randAugment(count: 0)(image) == image)
+  }
+
+  @Test func compositionsReadAsTheirCalls() throws {
     let transform: ImageTransform = [.randomCrop(32, padding: 4), .randomMirror()]
     #expect(transform.description == "[randomCrop(32, padding: 4), randomMirror(0.5)]")
-    #expect(ImageTransform.sequence([.rgb, .centerCrop(2)])(sample(1)).bytes.count == 12)
+    #expect(try ImageTransform.sequence([.rgb, .centerCrop(2)])(sample(1)).bytes.count == 12)
   }
 
   @Test func batchesHaveOneShapeAndNormalizedPictures() throws {

@@ -81,6 +81,18 @@ import Testing
     }
   }
 
+  @Test func aScanThatEndsEarlyIsAPictureAsInOtherPrograms() throws {
+    // Its end is marked, and a third of its pixels are missing: libjpeg-turbo warns of a "premature end of data segment".
+    let whole = try contents(of: Golden.folder + "color.jpg")
+    let image = try Image.decode(Array(whole[..<(whole.count * 5 / 6)]) + [0xff, 0xd9])
+    #expect((image.width, image.height) == (37, 23))
+  }
+
+  @Test func aPictureThatCannotBeWrittenIsNoBrokenFile() throws {
+    let line = try Image(width: 1_000_001, height: 1, channels: 1, bytes: [UInt8](repeating: 0, count: 1_000_001))
+    expectError("1000001 × 1 picture", "cannot be a PNG", "Make it smaller") { _ = try line.encoded(.png) }
+  }
+
   @Test func changedFilesAreReadOrRefused() throws {
     var draws = RandomDraws(key: 5)
     for name in try Golden.read().files.keys.sorted() {

@@ -1,4 +1,5 @@
 import CajalBase
+import CajalData
 import CajalTensor
 import Testing
 
@@ -43,11 +44,18 @@ import Testing
     }
   }
 
-  @Test func theShorterSideSaysTheLonger() {
-    let wide = sample(1, width: 451, height: 300).resized(shorterSide: 256)
+  @Test func theShorterSideSaysTheLonger() throws {
+    let wide = try sample(1, width: 451, height: 300).resized(shorterSide: 256)
     #expect((wide.width, wide.height) == (384, 256))
-    let high = sample(1, width: 3, height: 10).resized(shorterSide: 5)
+    let high = try sample(1, width: 3, height: 10).resized(shorterSide: 5)
     #expect((high.width, high.height) == (5, 16))
+    // A small file, and 256 times as much of it would be 65,536,000,000 pixels.
+    let line = try Image(width: 1, height: 1_000_000, channels: 1, bytes: [UInt8](repeating: 0, count: 1_000_000))
+    expectError("1 × 1000000", "more than 67108864 pixels", "Crop it") { _ = try line.resized(shorterSide: 256) }
+    expectError("more than") { _ = try line.resized(shorterSide: .max) }
+    expectError("more than") { _ = try ImageTransform.resize(shorterSide: 256)(line) }
+    let examples = Dataset([LabeledImage(image: line, label: 0)]).augmented(.resize(shorterSide: 256))
+    expectError("more than") { _ = try examples.elements() }
   }
 
   @Test func partsAreCutWhereTheyLie() {

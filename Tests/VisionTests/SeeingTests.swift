@@ -66,6 +66,9 @@ import Testing
     func corner(_ row: Int, _ column: Int) -> UInt8 { sheet.bytes[(row * 26 * 78) + column * 26] }
     #expect(corner(1, 1) == 75 && corner(1, 2) == 235 && corner(2, 1) == 255 && corner(2, 2) == 55)
     expectError("rows and columns differ") { _ = try Image.confusion(Tensor.ones([2, 3])) }
+    for count in [Double.nan, .infinity, -1, 1e300] {
+      expectError("negative, beyond 2^53, or no numbers") { _ = try Image.confusion(Tensor([[1.0, 2], [3, count]])) }
+    }
   }
 
   @Test func onlyMistakesAreShown() {

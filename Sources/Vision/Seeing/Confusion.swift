@@ -13,7 +13,13 @@ extension Image {
         .shape, operation: "Image", operands: [TensorType(counts.shape, counts.dtype)], "rows and columns differ",
         remedy: "Pass [C, C]: a row and a column for each class")
     }
-    let (numbers, classes) = (try counts.scalars(Double.self).map { Int($0) }, counts.shape[0])
+    let (scalars, classes) = (try counts.scalars(Double.self), counts.shape[0])
+    guard scalars.allSatisfy({ 0..<0x1p53 ~= $0 }) else {
+      throw TensorError(
+        .input, operation: "Image", "counts of classes are negative, beyond 2^53, or no numbers",
+        remedy: "Pass what the metric confusionMatrix gives")
+    }
+    let numbers = scalars.map { Int($0) }
     let widest = (numbers + [classes - 1]).map { Digits.width(of: $0) }.max() ?? 0
     // A number of one scale, and air around it.
     let side = max(widest, Digits.height) + 6
@@ -22,10 +28,10 @@ extension Image {
       for (left, top) in [(0, row + 1), (row + 1, 0)] {
         sheet.write(row, in: (left * side, top * side, side), ink: 96)
       }
-      let total = max(1, numbers[row * classes..<(row + 1) * classes].reduce(0, +))
+      let total = max(1, scalars[row * classes..<(row + 1) * classes].reduce(0, +))
       for column in 0..<classes {
         let count = numbers[row * classes + column]
-        let shade = UInt8(255 - min(200, 200 * max(0, count) / total))
+        let shade = UInt8(255 - Int(min(200, 200 * Double(count) / total)))
         let (left, top) = ((column + 1) * side, (row + 1) * side)
         sheet = sheet.covered(left: left, top: top, width: side - 1, height: side - 1, with: shade)
         if count != 0 { sheet.write(count, in: (left, top, side - 1), ink: shade < 128 ? 255 : 0) }
