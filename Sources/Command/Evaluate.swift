@@ -50,6 +50,9 @@ struct Evaluate: AsyncParsableCommand {
     let network = try Sequential.load(model)
     // What it was trained on, if that has a name.
     let own = metadata["cajal.dataset"].flatMap { name in DataCatalog.all.first { $0.name == name }?.name }
+    if data.isNameless, own == nil, metadata["cajal.task"] != nil {
+      throw ValidationError("the model was trained on a folder. Name it: cajal evaluate \(model) FOLDER")
+    }
     let dataset = try data.load(output, orElse: own)
     let inputs = dataset.test.inputs.shape.suffix(from: 1)
     guard network.sizes.first == inputs.count, network.sizes.last == dataset.classes else {

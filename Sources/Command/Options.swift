@@ -57,6 +57,12 @@ struct DataOptions: ParsableArguments {
     return try ImageDataset.idx(folder: folder, classes: classes)
   }
 
+  /// The catalogue's name of the pictures that ``load(_:orElse:)`` gives; `nil` of a folder, whatever its name.
+  var catalogued: String? {
+    guard case .pictures = DataCatalog.all.first(where: { $0.name == name(orElse: nil) })?.content else { return nil }
+    return name(orElse: nil)
+  }
+
   private func name(orElse standard: String?) -> String { source ?? dataset ?? standard ?? "mnist" }
 }
 

@@ -29,7 +29,7 @@ struct Predict: AsyncParsableCommand {
   @Option(help: "A column's value, as NAME=VALUE, for one row without a file; columns not set are missing.")
   var set: [String] = []
 
-  @Flag(help: "Exchange bright and dark of a picture: MNIST's digits are white on black.")
+  @Flag(help: "Exchange bright and dark of pictures: MNIST's digits are white on black.")
   var inverted = false
 
   @Option(help: "Write CSV to this file instead of standard output.")
@@ -54,6 +54,10 @@ struct Predict: AsyncParsableCommand {
     try machine.run {
       if set.isEmpty, let data, try isPicture(data) { return try predictPicture(data) }
       if set.isEmpty, let data, try isPictures(data) { return try predictPictures(data) }
+      if inverted {
+        throw ValidationError(
+          "--inverted is about pictures, and rows of a table have no bright and dark. Leave it out.")
+      }
       let predictor = try TablePredictor.load(model)
       let source = try data.map { try TableSource($0, header: header, Output(isJSON: machine.json)) }
       let table = try source.map { $0.test ?? $0.train } ?? row(predictor)
@@ -131,7 +135,8 @@ struct Predict: AsyncParsableCommand {
           + "\(network.sizes.first ?? 0) bytes an example", remedy: "Use pictures like those it was trained on")
     }
     let inputs = pictures.bytes.withUnsafeBytes { Tensor(bytes: $0, shape: shape, dtype: .uint8) }
-    let chances = try network.predict(inputs / 255).softmax()
+    let brightness = inputs / 255
+    let chances = try network.predict(inverted ? 1 - brightness : brightness).softmax()
     let (best, sure) = (try chances.argmax(axis: -1).scalars(Int.self), try chances.max(axis: -1).scalars(Float.self))
     let lines = zip(best, sure).enumerated().map { index, said in
       machine.json

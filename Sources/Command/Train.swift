@@ -59,7 +59,7 @@ struct Train: AsyncParsableCommand {
         network: network, optimization: optimization, keeping: keeping, device: machine.device, trace: profile)
       let wasStopped =
         try data.table.map { try TableTraining($0, table, settings, output).run() }
-        ?? PictureTraining(data.load(output), settings, output).run()
+        ?? PictureTraining(data.load(output), catalogued: data.catalogued, settings, output).run()
       if wasStopped { throw ExitCode(130) }
     }
   }
@@ -100,11 +100,14 @@ struct RunSettings {
 /// Training on pictures in memory.
 struct PictureTraining {
   private let dataset: ImageDataset
+  /// The catalogue's name of the data, if it is from there.
+  private let catalogued: String?
   private let settings: RunSettings
   private let output: Output
 
-  init(_ dataset: ImageDataset, _ settings: RunSettings, _ output: Output) {
+  init(_ dataset: ImageDataset, catalogued: String?, _ settings: RunSettings, _ output: Output) {
     self.dataset = dataset
+    self.catalogued = catalogued
     self.settings = settings
     self.output = output
   }
@@ -122,10 +125,11 @@ struct PictureTraining {
     let trainer = Trainer(
       model, loss: .softmaxCrossEntropy, optimizer: optimization.makeOptimizer((.adam, 1e-3, 0)), metrics: [.accuracy])
     optimization.configure(trainer)
-    let metadata = [
-      "cajal.dataset": dataset.name, "cajal.task": "pictures",
+    var metadata = [
+      "cajal.task": "pictures",
       PictureModel.exampleKey: dataset.train.inputs.shape.array.dropFirst().map(String.init).joined(separator: " "),
     ]
+    metadata["cajal.dataset"] = catalogued
     let (train, held) = try optimization.parts(dataset.train)
     var callbacks: [any Callback] = [InterruptCallback(), EventWriter(output)]
     if let patience = optimization.earlyStopping { callbacks.append(EarlyStopping("val_loss", patience: patience)) }

@@ -19,6 +19,15 @@ import Testing
     }
     let lines = try Cajal.run("predict", "m.safetensors", "a.png", in: folder).output.split(separator: "\n")
     #expect(lines.count == 6 && lines[0] == "predicted,probability" && lines[1].hasPrefix("3,0."))
+    // An idx file of the same two: white on black, and black on white.
+    try folder.put("a-idx3-ubyte", Rows.header(3, [1, 8, 8]) + bytes)
+    try folder.put("b-idx3-ubyte", Rows.header(3, [1, 8, 8]) + bytes.map { 255 - $0 })
+    let plain = try Cajal.run("predict", "m.safetensors", "a-idx3-ubyte", in: folder)
+    let inverted = try Cajal.run("predict", "m.safetensors", "b-idx3-ubyte", "--inverted", in: folder)
+    #expect(plain.output.contains("\n0,3,0.") && inverted.output.contains("\n0,3,0."), "\(plain) \(inverted)")
+    try folder.put("table.csv", Array("a,b\n1,2\n".utf8))
+    let table = try Cajal.run("predict", "m.safetensors", "table.csv", "--inverted", in: folder)
+    expectFailure(table, status: 64, "--inverted is about pictures")
     try folder.put("broken.png", [0x89, 0x50, 0x4e, 0x47, 1, 2])
     expectFailure(try Cajal.run("predict", "m.safetensors", "broken.png", in: folder), "no whole PNG picture")
   }

@@ -50,6 +50,15 @@ private let finishedKeys = [
     #expect(try #require(lines.last).hasSuffix("%"))
   }
 
+  @Test func aFolderNamedLikeACataloguesDataIsNotTakenForIt() throws {
+    try Rows.write(to: folder, "mnist")
+    let arguments = ["train", "./mnist", "--epochs", "1", "--hidden", "8", "--save", "model.safetensors"]
+    #expect(try Cajal.start(arguments, in: folder).wait().status == 0)
+    expectFailure(
+      try Cajal.run("evaluate", "model.safetensors", in: folder), status: 64, "trained on a folder. Name it")
+    #expect(try Cajal.run("evaluate", "model.safetensors", "./mnist", in: folder).status == 0)
+  }
+
   @Test func aSavedNetworkIsTestedToTheSameAccuracy() throws {
     let trained = try train("--save", "model.safetensors", "--json")
     let tested = try Cajal.run("evaluate", "model.safetensors", "--dataset", "rows", "--json", in: folder)
