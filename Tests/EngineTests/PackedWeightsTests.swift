@@ -39,6 +39,15 @@ import Testing
     }
   }
 
+  @Test func noCopyTakesTheLastHalfOfTheMemory() async {
+    await #expect(processExitsWith: .success) {
+      setenv("CAJAL_MEMORY_LIMIT", "2M", 1)
+      let (model, x) = try makeServed()
+      for _ in 0..<20 { _ = try model(x).scalars(Float.self) }
+      guard settles({ $0 <= 500 * 300 * 4 + 32 * 500 * 4 }) else { exit(2) }
+    }
+  }
+
   @Test func trainingKeepsNoCopies() async {
     await #expect(processExitsWith: .success) {
       let (model, x) = try makeServed()

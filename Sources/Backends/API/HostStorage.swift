@@ -39,7 +39,8 @@ public final class HostStorage: DeviceStorage, @unchecked Sendable {
 
 /// Copies of one storage's elements, in the layouts that kernels read fastest.
 private struct LaidOutCopies {
-  /// Runs that asked for one.
+  /// The layout that was last asked for without there being a copy, and how often on end.
+  var asked: PackedLayout?
   var requests = 0
   var copies: [PackedLayout: HostStorage] = [:]
 }
@@ -55,8 +56,9 @@ struct PackedLayout: Hashable, Sendable {
 }
 
 extension HostStorage {
-  /// Runs that ask before a copy is made: new weights at every step are read less often than that.
-  private static let requestsBeforeCopy = 4
+  /// The requests on end for one layout that make a copy. New weights at every step are not asked for that often, and
+  /// the parts of a sequence not again and again.
+  private static let requestsForCopy = 5
   /// Copies of one storage at most.
   private static let copyLimit = 4
 
@@ -65,13 +67,12 @@ extension HostStorage {
   /// - Parameter make: fills the copy, or has no memory for it.
   func copy(packedAs layout: PackedLayout, make: () -> HostStorage?) -> HostStorage? {
     let (known, isWorthMaking) = copies.withLock { copies -> (HostStorage?, Bool) in
-      if copies.requests <= Self.requestsBeforeCopy {
-        copies.requests += 1
-        return (nil, false)
-      }
-      return (copies.copies[layout], copies.copies.count < Self.copyLimit)
+      if let copy = copies.copies[layout] { return (copy, false) }
+      copies.requests = copies.asked == layout ? copies.requests + 1 : 1
+      copies.asked = layout
+      return (nil, copies.requests >= Self.requestsForCopy && copies.copies.count < Self.copyLimit)
     }
-    guard known == nil, isWorthMaking, let made = make() else { return known }
+    guard isWorthMaking, let made = make() else { return known }
     return copies.withLock { copies in
       // Another run may have been faster.
       if let first = copies.copies[layout] { return first }

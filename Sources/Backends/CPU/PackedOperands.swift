@@ -2,9 +2,9 @@ import CajalBase
 import CajalCKernels
 import CajalCompiler
 
-/// The weights of a program's products, laid out as the kernels read them: once for each version of the
-/// weights that enough runs read, beside them in memory. Products of few rows read weights where they lie,
-/// those of many hide the work.
+/// The weights of a program's products, laid out as the kernels read them: once for each version of the weights that
+/// enough runs read, beside them in memory, while half of that is free. Products of few rows read weights where they
+/// lie, those of many hide the work.
 struct PackedOperands: Sendable {
   private struct Operand: Sendable {
     let input: Int
@@ -53,7 +53,12 @@ struct PackedOperands: Sendable {
       stride: Int(product.ldb), offset: offset, level: cj_simd_level().rawValue)
     return storage.copy(packedAs: layout) {
       withUnsafePointer(to: product) { product in
-        guard let copy = try? allocate(Int(cj_packed_b_bytes(product))) else { return nil }
+        let bytes = cj_packed_b_bytes(product)
+        let memory = cj_memory()
+        // The other half is for what cannot do without.
+        guard memory.live_bytes + bytes <= memory.limit_bytes / 2, let copy = try? allocate(Int(bytes)) else {
+          return nil
+        }
         cj_pack_b(product, storage.pointer + offset, copy.pointer)
         return copy
       }
