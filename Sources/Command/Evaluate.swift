@@ -55,11 +55,13 @@ struct Evaluate: AsyncParsableCommand {
     }
     let dataset = try data.load(output, orElse: own)
     let inputs = dataset.test.inputs.shape.suffix(from: 1)
-    guard network.sizes.first == inputs.count, network.sizes.last == dataset.classes else {
+    let taken = metadata[PictureModel.exampleKey].map { Shape($0.split(separator: " ").compactMap { Int($0) }) }
+    let count = taken?.count ?? network.sizes.first
+    guard count == inputs.count, network.sizes.last == dataset.classes else {
       throw FormatError(
         path: model,
         problem: """
-          its network takes \(network.sizes.first ?? 0) numbers and knows \(network.sizes.last ?? 0) classes; \
+          its network takes \(count ?? 0) numbers and knows \(network.sizes.last ?? 0) classes; \
           \(dataset.name) has pictures of \(inputs) in \(dataset.classes) classes
           """,
         remedy: "Use the data it was trained on, or say --classes")

@@ -55,6 +55,16 @@ struct NetworkOptions: ParsableArguments {
     }
   }
 
+  /// A network for pictures of shape `example`: `[H, W]` or `[H, W, C]`.
+  func network(pictures example: Shape, outputs: Int) throws -> Sequential {
+    guard model == .lenet else {
+      return try network(inputs: example.count, outputs: outputs, standard: [512, 256], dropout: 0, flattens: true)
+    }
+    let network = LeNet().model(classes: outputs)
+    // [N, H, W] → [N, H, W, 1]
+    return example.rank == 2 ? Sequential([Reshape(example[0], example[1], 1), network]) : network
+  }
+
   /// A network from `inputs` numbers to `outputs`.
   ///
   /// - Parameters:
@@ -64,10 +74,7 @@ struct NetworkOptions: ParsableArguments {
     inputs: Int, outputs: Int, standard: [Int], dropout rate: Double, flattens: Bool,
     initializer: Initializer? = nil
   ) throws -> Sequential {
-    if model == .lenet {
-      guard flattens else { throw ValidationError("--model lenet is for pictures. Use --model mlp for tables.") }
-      return LeNet().model(classes: outputs)
-    }
+    if model == .lenet { throw ValidationError("--model lenet is for pictures. Use --model mlp for tables.") }
     let hidden = model == .mlp ? try sizes(orElse: standard) : []
     if model == .neuron, outputs > 1 {
       throw ValidationError("one neuron tells two classes apart, not \(outputs). Use --model logistic or mlp.")
@@ -98,9 +105,13 @@ extension Sequential {
     }
   }
 
+  private var denseLayers: [Dense] {
+    layers.flatMap { layer in (layer as? Sequential)?.denseLayers ?? [layer as? Dense].compactMap { $0 } }
+  }
+
   /// `784-512-256-10`.
   var sizes: [Int] {
-    let dense = layers.compactMap { $0 as? Dense }
+    let dense = denseLayers
     return (dense.first?.kernel.shape.map { [$0[0]] } ?? []) + dense.map(\.units)
   }
 }

@@ -116,18 +116,21 @@ struct PictureTraining {
   func run() throws -> Bool {
     let optimization = settings.optimization
     let classes = dataset.classes
-    let inputs = dataset.train.inputs.shape.suffix(from: 1).count
+    let example = dataset.train.inputs.shape.suffix(from: 1)
+    let isLeNet = settings.network.model == .lenet
     let model = try withSeed(optimization.seed) {
-      try settings.network.network(
-        inputs: inputs, outputs: classes, standard: [512, 256], dropout: 0, flattens: true)
+      let model = try settings.network.network(pictures: example, outputs: classes)
+      // Layers learn what they take from what they see first.
+      _ = try model(Tensor.zeros(Shape([1] + example.array))).evaluated()
+      return model
     }
     try introduce(model)
     let trainer = Trainer(
-      model, loss: .softmaxCrossEntropy, optimizer: optimization.makeOptimizer((.adam, 1e-3, 0)), metrics: [.accuracy])
+      model, loss: .softmaxCrossEntropy, optimizer: optimization.makeOptimizer((.adam, isLeNet ? 2e-3 : 1e-3, 0)),
+      metrics: [.accuracy])
     optimization.configure(trainer)
     var metadata = [
-      "cajal.task": "pictures",
-      PictureModel.exampleKey: dataset.train.inputs.shape.array.dropFirst().map(String.init).joined(separator: " "),
+      "cajal.task": "pictures", PictureModel.exampleKey: example.array.map(String.init).joined(separator: " "),
     ]
     metadata["cajal.dataset"] = catalogued
     let (train, held) = try optimization.parts(dataset.train)
@@ -139,7 +142,7 @@ struct PictureTraining {
       monitor: held == nil ? nil : "val_loss", metadata: metadata)
     let report = try settings.profiled(output) {
       try trainer.fit(
-        train, epochs: optimization.epochs ?? 5, batchSize: optimization.batchSize ?? 128,
+        train, epochs: optimization.epochs ?? (isLeNet ? 12 : 5), batchSize: optimization.batchSize ?? 128,
         validation: held ?? dataset.test, seed: optimization.seed, schedule: optimization.makeSchedule(),
         callbacks: callbacks)
     }
@@ -158,8 +161,9 @@ struct PictureTraining {
   }
 
   private func introduce(_ model: Sequential) throws {
-    let sizes = model.sizes.map(String.init).joined(separator: "-")
+    let name =
+      settings.network.model == .lenet ? "LeNet-5" : "network " + model.sizes.map(String.init).joined(separator: "-")
     try output.say("\(dataset.name): \(dataset.train.count) examples to train on, \(dataset.test.count) to test with")
-    try output.say("network \(sizes): \(model.parameterCount) parameters, on \(settings.device)")
+    try output.say("\(name): \(model.parameterCount) parameters, on \(settings.device)")
   }
 }

@@ -224,6 +224,24 @@ extension CKernels {
       }
     }
 
+    /// One instruction after the other reads what was made just before and long before, none of them a function.
+    @Test(arguments: [64, 65, 66, 67, 200]) func arithmeticOfAnyLengthGivesTheBitsOfEachInstruction(_ length: Int) {
+      var draws = Draws(15)
+      let x = draws.floats(4097)
+      var values = [x]
+      var program: [cj_instruction] = []
+      for i in 1...length {
+        let earlier = values[i / 2]
+        program.append(instruction(i % 2 == 0 ? CJ_SUBTRACT : CJ_MAXIMUM, CJ_F32, i, i - 1, i / 2))
+        values.append(zip(values[i - 1], earlier).map { i % 2 == 0 ? $0 - $1 : max($0, $1) })
+      }
+      var slots = [x.bytes(), x.bytes()]
+      runGroup(
+        [4097], loads: [access(0, CJ_FLOAT32, 0, strides: [1])], stores: [access(1, CJ_FLOAT32, length, strides: [1])],
+        registers: length + 1, program, slots: &slots)
+      #expect(slots[1].values(Float.self) == values[length])
+    }
+
     @Test func fusedProgramsGiveTheBitsOfSeparateOnes() {
       var draws = Draws(14)
       let x = Operand(CJ_FLOAT32, draws.floats(3001), strides: [1])
