@@ -24,6 +24,9 @@ struct Summary: ParsableCommand {
 
   func run() throws {
     let published = FileManager.default.fileExists(atPath: model) ? nil : ImageModel(named: model)
+    if published == nil, !model.contains(where: { "./".contains($0) }), !FileManager.default.fileExists(atPath: model) {
+      throw ValidationError("\(model) is no file and no network's name. Names: see `cajal help summary`.")
+    }
     let network = try published?.model() ?? Sequential.load(model)
     let given = try input.map { text in
       try text.split(separator: ",").map { part in

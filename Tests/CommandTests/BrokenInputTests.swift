@@ -32,6 +32,12 @@ import Testing
     #expect(outcome.output.isEmpty)
   }
 
+  @Test func aNetworkThatNobodyKnowsIsNoMissingFile() throws {
+    let outcome = try Cajal.run("summary", "resnet51", in: folder)
+    #expect(outcome.status == 64)
+    #expect(outcome.errors.contains("resnet51") && outcome.errors.contains("cajal help summary"), "\(outcome)")
+  }
+
   @Test func emptyAndTruncatedGzipAreRefused() throws {
     let images = "rows/train-images-idx3-ubyte"
     try FileManager.default.removeItem(atPath: folder.path + "/" + images)
