@@ -16,6 +16,7 @@ enum {
   SOURCE_BYTES = 384 << 10,  // what a task takes of the source at a time stays in the second-level cache
   BLOCK_COLUMNS = 512,
   LEAST_TASKS = 16,          // wanted, so that uneven threads finish together
+  POSITIONS_THAT_GAIN = 1024,  // results for which a copy of the weights saves much (decision 12)
 };
 
 static int64_t even_part(int64_t extent, int64_t most, int64_t unit) {
@@ -216,10 +217,8 @@ static void plan(cj_convolution_job *job) {
 }
 
 static void run(cj_convolution_job *job) {
-  plan(job);
   static _Atomic uint64_t calls = 0;
   job->number = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
-  cj_parallel(job->groups * cj_ceil_div(job->columns, job->kernels->width), cj_convolution_pack, job);
   cj_parallel(choose_blocks(job), run_task, job);
 }
 
@@ -234,18 +233,17 @@ static bool is_product(const cj_convolution_shape *shape) {
   return is_unit;
 }
 
-static void multiply(const cj_convolution_shape *shape, bool is_gradient, const void *a, const void *w, void *c,
-                     cj_block_done done, void *context) {
-  const int64_t k = is_gradient ? shape->filters : shape->channels, n = is_gradient ? shape->channels : shape->filters;
-  const cj_product product = {.dtype = shape->dtype,
-                              .b_transposed = is_gradient,
-                              .batch = 1,
-                              .m = shape->batch * count_of(shape->results),
-                              .n = n,
-                              .k = k,
-                              .lda = k,
-                              .ldb = shape->filters};
-  cj_matmul(&product, a, w, c, done, context);
+static cj_product product_of(const cj_convolution_shape *shape, bool is_gradient) {
+  const int64_t k = is_gradient ? shape->filters : shape->channels;
+  return (cj_product){.dtype = shape->dtype,
+                      .b_transposed = is_gradient,
+                      .batch = 1,
+                      .m = shape->batch * count_of(shape->results),
+                      .n = is_gradient ? shape->channels : shape->filters,
+                      .k = k,
+                      .lda = k,
+                      .ldb = shape->filters,
+                      .packed_b = shape->packed};
 }
 
 static cj_convolution_job make_job(const cj_convolution_shape *shape, bool is_gradient) {
@@ -280,41 +278,87 @@ static bool has_terms(const cj_convolution_job *job) {
          job->channels * count_of(job->window) * count_of(job->source_extents) > 0;
 }
 
-static int64_t workspace(const cj_convolution_shape *shape, bool is_gradient) {
+cj_convolution_way cj_convolution_way_of(const cj_convolution_shape *shape, bool is_gradient) {
+  const cj_convolution_job job = make_job(shape, is_gradient);
+  if (!has_terms(&job)) return CJ_CONVOLUTION_NOTHING;
+  if (is_product(shape)) return CJ_CONVOLUTION_PRODUCT;
+  if (cj_is_depthwise(shape)) return CJ_CONVOLUTION_DEPTHWISE;
+  return cj_winograd_is_less(shape, is_gradient) ? CJ_CONVOLUTION_WINOGRAD : CJ_CONVOLUTION_WINDOWS;
+}
+
+// One whose weights are packed.
+static cj_convolution_job plan_of(const cj_convolution_shape *shape, bool is_gradient, cj_convolution_way way) {
   cj_convolution_job job = make_job(shape, is_gradient);
-  if (!has_terms(&job) || is_product(shape) || cj_is_depthwise(shape)) return 0;
-  const int64_t winograd = cj_winograd_workspace(shape, is_gradient);
-  if (winograd > 0) return winograd;
-  plan(&job);
-  return cj_convolution_packed_bytes(&job);
+  if (way == CJ_CONVOLUTION_WINOGRAD) cj_winograd_plan(&job);
+  else plan(&job);
+  return job;
+}
+
+static bool packs(cj_convolution_way way) { return way == CJ_CONVOLUTION_WINOGRAD || way == CJ_CONVOLUTION_WINDOWS; }
+
+static int64_t workspace(const cj_convolution_shape *shape, bool is_gradient) {
+  const cj_convolution_way way = cj_convolution_way_of(shape, is_gradient);
+  if (!packs(way)) return 0;
+  const cj_convolution_job job = plan_of(shape, is_gradient, way);
+  return way == CJ_CONVOLUTION_WINOGRAD ? cj_winograd_panels_bytes(&job) : cj_convolution_panels_bytes(&job);
+}
+
+static void pack(cj_convolution_job *job, cj_convolution_way way) {
+  const int64_t panels = job->groups * cj_ceil_div(job->columns, job->kernels->width);
+  cj_parallel(panels, way == CJ_CONVOLUTION_WINOGRAD ? cj_winograd_pack_panel : cj_convolution_pack_panel, job);
 }
 
 static void convolve(const cj_convolution_shape *shape, bool is_gradient, const void *source, const void *w,
                      void *result, void *workspace, cj_block_done done, void *context) {
-  cj_convolution_job job = make_job(shape, is_gradient);
-  const int64_t rows = job.batch * count_of(job.result_extents);
-  if (rows * job.result_channels == 0) return;
-  if (!has_terms(&job)) {
-    cj_fill((int32_t)job.bytes, rows * job.result_channels, 0, result);
-    if (done) done(context, 0, rows, 0, job.result_channels);
+  const cj_convolution_way way = cj_convolution_way_of(shape, is_gradient);
+  if (way == CJ_CONVOLUTION_NOTHING) {
+    const int64_t rows = shape->batch * count_of(is_gradient ? shape->extents : shape->results);
+    const int64_t columns = is_gradient ? shape->channels : shape->filters;
+    cj_fill((int32_t)cj_dtype_bytes(shape->dtype), rows * columns, 0, result);
+    if (done && rows * columns > 0) done(context, 0, rows, 0, columns);
     return;
   }
-  if (is_product(shape)) {
-    multiply(shape, is_gradient, source, w, result, done, context);
+  if (way == CJ_CONVOLUTION_PRODUCT) {
+    const cj_product product = product_of(shape, is_gradient);
+    cj_matmul(&product, source, w, result, done, context);
     return;
   }
-  if (cj_is_depthwise(shape)) {
+  if (way == CJ_CONVOLUTION_DEPTHWISE) {
     cj_depthwise(shape, is_gradient, source, w, result, done, context);
     return;
   }
+  cj_convolution_job job = plan_of(shape, is_gradient, way);
   job.source = source;
   job.weights = w;
   job.result = result;
-  job.workspace = workspace;
+  job.panels = shape->packed ? (char *)shape->packed : workspace;
   job.done = done;
   job.context = context;
-  if (cj_winograd_workspace(shape, is_gradient) > 0) cj_winograd_run(&job);
+  if (!shape->packed) pack(&job, way);
+  if (way == CJ_CONVOLUTION_WINOGRAD) cj_winograd_run(&job);
   else run(&job);
+}
+
+int64_t cj_convolution_packed_bytes(const cj_convolution_shape *shape, bool is_gradient) {
+  if (cj_convolution_way_of(shape, is_gradient) == CJ_CONVOLUTION_PRODUCT) {
+    const cj_product product = product_of(shape, is_gradient);
+    return cj_packed_b_bytes(&product);
+  }
+  const int64_t positions = shape->batch * count_of(is_gradient ? shape->extents : shape->results);
+  return positions <= POSITIONS_THAT_GAIN ? workspace(shape, is_gradient) : 0;
+}
+
+void cj_convolution_pack(const cj_convolution_shape *shape, bool is_gradient, const void *w, void *packed) {
+  const cj_convolution_way way = cj_convolution_way_of(shape, is_gradient);
+  if (way == CJ_CONVOLUTION_PRODUCT) {
+    const cj_product product = product_of(shape, is_gradient);
+    cj_pack_b(&product, w, packed);
+    return;
+  }
+  cj_convolution_job job = plan_of(shape, is_gradient, way);
+  job.weights = w;
+  job.panels = packed;
+  pack(&job, way);
 }
 
 int64_t cj_convolution_workspace(const cj_convolution_shape *shape) { return workspace(shape, false); }

@@ -41,7 +41,7 @@ typedef struct cj_convolution_job {
   int64_t block_columns, column_blocks;
   cj_block_done done;
   void *context;
-  char *workspace;  // weights, packed or transformed
+  char *panels;  // weights, packed or transformed
 } cj_convolution_job;
 
 // Positions along an axis: `count` of them from `first` on, `step` apart. Those of further taps, where these are held
@@ -71,9 +71,9 @@ int64_t cj_convolution_phase_count(const cj_convolution_job *job);
 // Packed weights lie by groups, panels, phases, parts of channels, taps, channels. The last are steps as kernels take
 // them; the bytes of `channels` of them.
 int64_t cj_convolution_step_bytes(const cj_convolution_job *job, int64_t channels);
-int64_t cj_convolution_packed_bytes(const cj_convolution_job *job);
-char *cj_convolution_packed(const cj_convolution_job *job, int64_t group, int64_t panel);
-void cj_convolution_pack(void *job, int64_t group_and_panel);
+int64_t cj_convolution_panels_bytes(const cj_convolution_job *job);
+char *cj_convolution_panel(const cj_convolution_job *job, int64_t group, int64_t panel);
+void cj_convolution_pack_panel(void *job, int64_t group_and_panel);
 // Tap `index` of a phase among the window's, the last axis fastest.
 int64_t cj_convolution_tap(const cj_convolution_job *job, const cj_phase *phases, int64_t index);
 // One task: a box of results, all their phases, some columns of one group.
@@ -88,8 +88,11 @@ void cj_convolution_find_box(const cj_convolution_job *job, int64_t index, int64
 void cj_convolution_report(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int64_t column,
                            int64_t columns);
 
-// Bytes that Winograd's way needs; 0: it is not for this shape.
-int64_t cj_winograd_workspace(const cj_convolution_shape *shape, bool is_gradient);
+// Whether Winograd's way is for this shape.
+bool cj_winograd_is_less(const cj_convolution_shape *shape, bool is_gradient);
+int64_t cj_winograd_panels_bytes(const cj_convolution_job *job);
+void cj_winograd_plan(cj_convolution_job *job);
+void cj_winograd_pack_panel(void *job, int64_t panel);
 void cj_winograd_run(cj_convolution_job *job);
 
 #endif

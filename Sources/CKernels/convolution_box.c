@@ -170,7 +170,7 @@ static void multiply_phase(const box_work *work, const cj_phase *phases, int64_t
   for (int64_t channel = 0; channel < job->channels; channel += job->part)
     for (int64_t j = 0; j < work->columns; j += width) {
       const int64_t channels = cj_min64(job->part, job->channels - channel);
-      const char *weights = cj_convolution_packed(job, work->group, (work->column + j) / width) + before * all +
+      const char *weights = cj_convolution_panel(job, work->group, (work->column + j) / width) + before * all +
                             taps * cj_convolution_step_bytes(job, channel);
       for (int64_t tap = 0; tap < taps; tap += job->slab_taps) {
         const slab slab = {tap, cj_min64(job->slab_taps, taps - tap), channel, channels};

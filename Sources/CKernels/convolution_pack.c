@@ -28,12 +28,12 @@ static int64_t panel_bytes(const cj_convolution_job *job) {
   return job->window[0] * job->window[1] * job->window[2] * cj_convolution_step_bytes(job, job->channels);
 }
 
-int64_t cj_convolution_packed_bytes(const cj_convolution_job *job) {
+int64_t cj_convolution_panels_bytes(const cj_convolution_job *job) {
   return job->groups * cj_ceil_div(job->columns, job->kernels->width) * panel_bytes(job);
 }
 
-char *cj_convolution_packed(const cj_convolution_job *job, int64_t group, int64_t panel) {
-  return job->workspace + (group * cj_ceil_div(job->columns, job->kernels->width) + panel) * panel_bytes(job);
+char *cj_convolution_panel(const cj_convolution_job *job, int64_t group, int64_t panel) {
+  return job->panels + (group * cj_ceil_div(job->columns, job->kernels->width) + panel) * panel_bytes(job);
 }
 
 int64_t cj_convolution_tap(const cj_convolution_job *job, const cj_phase *phases, int64_t index) {
@@ -61,11 +61,11 @@ static void pack_part(const cj_convolution_job *job, int64_t group, int64_t pane
   }
 }
 
-void cj_convolution_pack(void *context, int64_t index) {
+void cj_convolution_pack_panel(void *context, int64_t index) {
   const cj_convolution_job *job = context;
   const int64_t panels = cj_ceil_div(job->columns, job->kernels->width), count = cj_convolution_phase_count(job);
   const int64_t group = index / panels, panel = index % panels;
-  char *to = cj_convolution_packed(job, group, panel);
+  char *to = cj_convolution_panel(job, group, panel);
   for (int64_t number = 0; number < count; number++) {
     cj_phase phases[CJ_CONVOLUTION_AXES];
     cj_convolution_phases(job, number, NULL, phases);

@@ -22,43 +22,43 @@ enum {
   WEIGHT_COST = 160,
 };
 
-static int64_t width_of(const cj_level *level) { return level->gemm[CJ_FLOAT32]->width; }
-
-// Of a panel of weights.
-static int64_t matrix_bytes(int64_t channels, int64_t width) {
-  return channels * width * (int64_t)sizeof(float) + PADDING;
-}
-
-int64_t cj_winograd_workspace(const cj_convolution_shape *shape, bool is_gradient) {
+bool cj_winograd_is_less(const cj_convolution_shape *shape, bool is_gradient) {
   const int64_t *extents = is_gradient ? shape->extents : shape->results, *window = shape->window;
-  if (shape->is_plain || shape->dtype == CJ_FLOAT64 || shape->groups != 1) return 0;
-  if (window[0] != 1 || window[1] != WINDOW || window[2] != WINDOW) return 0;
+  if (shape->is_plain || shape->dtype == CJ_FLOAT64 || shape->groups != 1) return false;
+  if (window[0] != 1 || window[1] != WINDOW || window[2] != WINDOW) return false;
   for (int axis = 0; axis < CJ_CONVOLUTION_AXES; axis++)
-    if (shape->strides[axis] != 1 || shape->dilations[axis] != 1) return 0;
+    if (shape->strides[axis] != 1 || shape->dilations[axis] != 1) return false;
   const int64_t channels = is_gradient ? shape->filters : shape->channels;
   const int64_t columns = is_gradient ? shape->channels : shape->filters, pairs = channels * columns;
   const int64_t planes = shape->batch * extents[0], positions = planes * extents[1] * extents[2];
   const int64_t tiles = planes * cj_ceil_div(extents[1], TILE) * cj_ceil_div(extents[2], TILE);
   const int64_t cost = (tiles * MATRICES + WEIGHT_COST) * pairs +
                        tiles * (channels * SOURCE_COST + columns * RESULT_COST);
-  if (cost >= positions * WINDOW * WINDOW * pairs) return 0;
-  const int64_t width = width_of(cj_current_level());
-  return cj_ceil_div(columns, width) * MATRICES * matrix_bytes(channels, width);
+  return cost < positions * WINDOW * WINDOW * pairs;
 }
 
 // ---------------------------------------------------------------- weights
+
+// Of a panel.
+static int64_t matrix_bytes(const cj_convolution_job *job) {
+  return job->channels * job->kernels->width * (int64_t)sizeof(float) + PADDING;
+}
+
+int64_t cj_winograd_panels_bytes(const cj_convolution_job *job) {
+  return cj_ceil_div(job->columns, job->kernels->width) * MATRICES * matrix_bytes(job);
+}
 
 static cj_winograd_planes planes(char *data, int64_t matrix, int64_t columns) {
   return (cj_winograd_planes){data, columns * matrix, matrix};
 }
 
 static char *panel_weights(const cj_convolution_job *job, int64_t panel) {
-  return job->workspace + panel * MATRICES * matrix_bytes(job->channels, job->kernels->width);
+  return job->panels + panel * MATRICES * matrix_bytes(job);
 }
 
-static void transform_weights(void *context, int64_t panel) {
+void cj_winograd_pack_panel(void *context, int64_t panel) {
   const cj_convolution_job *job = context;
-  const int64_t width = job->kernels->width, column = panel * width, bytes = matrix_bytes(job->channels, width);
+  const int64_t width = job->kernels->width, column = panel * width, bytes = matrix_bytes(job);
   const cj_phase rows = cj_convolution_phase(job, 1, 0), columns = cj_convolution_phase(job, 2, 0);
   char *taps = cj_scratch(CJ_SCRATCH_PRODUCT, WINDOW * WINDOW * bytes);
   for (int64_t i = 0; i < WINDOW; i++)
@@ -109,7 +109,7 @@ static void transform_source(const box_work *work) {
 
 static void multiply(const box_work *work, int64_t index) {
   const cj_convolution_job *job = work->job;
-  const int64_t width = job->kernels->width, bytes = matrix_bytes(job->channels, width);
+  const int64_t width = job->kernels->width, bytes = matrix_bytes(job);
   const char *weights = panel_weights(job, index);
   for (int64_t matrix = 0; matrix < MATRICES; matrix++) {
     const cj_gemm_panel panel = {.rows = work->tiles,
@@ -182,7 +182,7 @@ static void run_box(void *context, int64_t index) {
   cj_convolution_report(job, work.first, work.counts, 0, job->columns);
 }
 
-void cj_winograd_run(cj_convolution_job *job) {
+void cj_winograd_plan(cj_convolution_job *job) {
   job->kernels = job->level->gemm[job->dtype];  // whose steps are float32
   job->copies = true;
   job->position_bytes = job->channels * (int64_t)sizeof(float);
@@ -192,9 +192,11 @@ void cj_winograd_run(cj_convolution_job *job) {
     job->unit[1 + axis] = axis == 0 ? 1 : TILE;
     job->counts[1 + axis] = cj_ceil_div(job->result_extents[axis], job->unit[1 + axis]);
   }
+}
+
+void cj_winograd_run(cj_convolution_job *job) {
   const int64_t fitting = SOURCE_BYTES / (MATRICES * (job->position_bytes + PADDING));
   int64_t tiles = cj_max64(LEAST_TILES, cj_min64(MOST_TILES, fitting)), boxes;
   while ((boxes = cj_convolution_choose_box(job, tiles)) < LEAST_TASKS && tiles > LEAST_TILES / 2) tiles /= 2;
-  cj_parallel(cj_ceil_div(job->columns, job->kernels->width), transform_weights, job);
   cj_parallel(boxes, run_box, job);
 }

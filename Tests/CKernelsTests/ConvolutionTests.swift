@@ -23,7 +23,7 @@ extension CKernels {
         return cj_convolution_shape(
           dtype: dtype, is_plain: isPlain, batch: Int64(batch), channels: Int64(channels), filters: Int64(filters),
           groups: Int64(groups), extents: axes(extent), results: axes(results), window: axes(window),
-          strides: axes(stride), dilations: axes(1), before: axes(padding, 0))
+          strides: axes(stride), dilations: axes(1), before: axes(padding, 0), packed: nil)
       }
 
       /// The bytes of y from x, or of dx from dy.

@@ -11,56 +11,75 @@ import Testing
 @Suite struct PackedWeightsTests {
   @Test func servingKeepsOneCopyOfEachVersion() async {
     await #expect(processExitsWith: .success) {
-      let (model, x) = try makeServed()
-      let first = try model(x).scalars(Float.self)
-      let before = 500 * 300 * 4 + 32 * 500 * 4
-      for _ in 0..<20 { guard try model(x).scalars(Float.self) == first else { exit(2) } }
-      // 300 columns are rounded up to whole panels.
-      guard settles({ (500 * 300 * 4...500 * 320 * 4).contains($0 - before) }) else { exit(3) }
-      model.weight.value = model.weight.value + 1
-      try eval(model.weight.value)
-      guard settles({ $0 <= before }) else { exit(4) }
+      for kind in Served.Kind.allCases {
+        let model = try Served(kind)
+        let first = try model.answer()
+        for _ in 0..<20 { guard try model.answer() == first else { exit(2) } }
+        guard settles({ kind.copyByteCounts.contains($0 - model.byteCount) }) else { exit(3) }
+        model.weight.value = model.weight.value + 1
+        try eval(model.weight.value)
+        guard settles({ $0 <= model.byteCount }) else { exit(4) }
+      }
     }
   }
 
   @Test func aNewVersionOfTheWeightsIsReadAtOnce() async {
     await #expect(processExitsWith: .success) {
-      let (model, x) = try makeServed()
-      let optimizer = SGD(learningRate: 0.5)
-      for version in 0..<3 {
-        // The weights are written over in place; what was packed of them is not theirs any more.
-        let plain = try Tensor(model.weight.value.scalars(Float.self)).reshaped(500, 300)
-        let expected = try x.matmul(plain).scalars(Float.self)
-        for _ in 0..<10 { guard try model(x).scalars(Float.self) == expected else { exit(2 + Int32(version)) } }
-        let (_, gradients) = valueAndGradient(of: model) { model(x).squared().mean() }
-        optimizer.update(model, gradients)
-        try eval(model.weight.value)
+      for kind in Served.Kind.allCases {
+        let model = try Served(kind)
+        let optimizer = SGD(learningRate: 0.5)
+        for version in 0..<3 {
+          // The weights are written over in place; what was packed of them is not theirs any more.
+          let values = try Tensor(model.weight.value.scalars(Float.self)).reshaped(to: kind.weights)
+          let expected = try model(with: values).scalars(Float.self)
+          for _ in 0..<10 { guard try model.answer() == expected else { exit(2 + Int32(version)) } }
+          let (_, gradients) = valueAndGradient(of: model) { model(with: model.weight.value).squared().mean() }
+          optimizer.update(model, gradients)
+          try eval(model.weight.value)
+        }
       }
+    }
+  }
+
+  @Test func otherBatchesOfImagesShareTheCopy() async {
+    await #expect(processExitsWith: .success) {
+      let model = try Served(.windows)
+      for _ in 0..<20 { _ = try model.answer() }
+      let x = try Tensor.concatenate([model.x, model.x]).evaluated()
+      let answer = try model.answer()
+      for _ in 0..<20 {
+        let both = try model(with: model.weight.value, x).scalars(Float.self)
+        guard both == answer + answer else { exit(2) }
+      }
+      let known = model.byteCount + x.shape.count * 4
+      guard settles({ Served.Kind.windows.copyByteCounts.contains($0 - known) }) else { exit(3) }
     }
   }
 
   @Test func noCopyTakesTheLastHalfOfTheMemory() async {
     await #expect(processExitsWith: .success) {
       setenv("CAJAL_MEMORY_LIMIT", "2M", 1)
-      let (model, x) = try makeServed()
-      for _ in 0..<20 { _ = try model(x).scalars(Float.self) }
-      guard settles({ $0 <= 500 * 300 * 4 + 32 * 500 * 4 }) else { exit(2) }
+      let model = try Served(.product)
+      for _ in 0..<20 { _ = try model.answer() }
+      guard settles({ $0 <= model.byteCount }) else { exit(2) }
     }
   }
 
   @Test func trainingKeepsNoCopies() async {
     await #expect(processExitsWith: .success) {
-      let (model, x) = try makeServed()
-      let optimizer = SGD(learningRate: 1e-3)
-      var first: Int?
-      for _ in 0..<20 {
-        let (loss, gradients) = valueAndGradient(of: model) { model(x).squared().mean() }
-        optimizer.update(model, gradients)
-        _ = try loss.item()
-        try eval(model.weight.value)
-        let known = first ?? Runtime.memory(of: .cpu).liveBytes
-        guard settles({ $0 <= known }) else { exit(2) }
-        first = known
+      for kind in Served.Kind.allCases {
+        let model = try Served(kind)
+        let optimizer = SGD(learningRate: 1e-3)
+        var first: Int?
+        for _ in 0..<20 {
+          let (loss, gradients) = valueAndGradient(of: model) { model(with: model.weight.value).squared().mean() }
+          optimizer.update(model, gradients)
+          _ = try loss.item()
+          try eval(model.weight.value)
+          let known = first ?? Runtime.memory(of: .cpu).liveBytes
+          guard settles({ $0 <= known }) else { exit(2) }
+          first = known
+        }
       }
     }
   }
@@ -75,10 +94,42 @@ private func settles(_ isRight: (Int) -> Bool) -> Bool {
   return false
 }
 
-/// A layer of 500 inputs and 300 outputs, and 32 rows for it.
-private func makeServed() throws -> (Linear, Tensor) {
-  try withSeed(7) {
-    let model = Linear(try Tensor.normal([500, 300]).evaluated())
-    return (model, try Tensor.normal([32, 500]).evaluated())
+/// A layer, and what it is given.
+private struct Served: Module {
+  enum Kind: CaseIterable {
+    case product, winograd, windows
+
+    var weights: Shape { self == .product ? [500, 300] : [3, 3, 20, 30] }
+    var input: Shape { self == .product ? [32, 500] : [1, 16, 16, 20] }
+
+    /// Columns are rounded up to whole panels, of which a kernel has at most 4; Winograd's matrices lie 64 bytes apart.
+    var copyByteCounts: ClosedRange<Int> {
+      switch self {
+      case .product: 500 * 300 * 4...500 * 320 * 4
+      case .winograd: 36 * 20 * 30 * 4...36 * (20 * 32 * 4 + 4 * 64)
+      case .windows: 9 * 20 * 30 * 4...9 * 20 * 32 * 4
+      }
+    }
   }
+
+  private let kind: Kind
+  let weight: Parameter
+  let x: Tensor
+
+  init(_ kind: Kind) throws {
+    self.kind = kind
+    weight = Parameter(try withSeed(7) { try Tensor.normal(kind.weights).evaluated() })
+    x = try withSeed(8) { try Tensor.normal(kind.input).evaluated() }
+  }
+
+  /// Of the weights and of what they are given.
+  var byteCount: Int { 4 * (kind.weights.count + kind.input.count) }
+
+  func callAsFunction(with weights: Tensor, _ x: Tensor? = nil) -> Tensor {
+    let x = x ?? self.x
+    if kind == .product { return x.matmul(weights) }
+    return x.convolved(with: weights, strides: kind == .winograd ? 1 : 2, padding: .explicit(1))
+  }
+
+  func answer() throws -> [Float] { try self(with: weight.value).scalars(Float.self) }
 }

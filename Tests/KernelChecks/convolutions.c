@@ -94,6 +94,30 @@ static void see(void *context, int64_t row, int64_t rows, int64_t column, int64_
     for (int64_t c = column; c < column + columns; c++) seen->seen[r * seen->columns + c]++;
 }
 
+static void run(const cj_convolution_shape *s, bool is_gradient, const void *a, const void *w, void *result,
+                void *workspace, seen_blocks *seen) {
+  if (is_gradient) cj_convolution_input_gradient(s, a, w, result, workspace, seen ? see : NULL, seen);
+  else cj_convolution(s, a, w, result, workspace, seen ? see : NULL, seen);
+}
+
+// Weights that are packed once give the same bits, whatever the batch for which they were packed.
+static void check_packed(cj_convolution_shape s, bool is_gradient, const void *a, const void *w, const void *result,
+                         int64_t bytes) {
+  const int64_t packed_bytes = cj_convolution_packed_bytes(&s, is_gradient);
+  if (packed_bytes == 0) return;
+  cj_convolution_shape other = s;
+  other.batch += 2;
+  const cj_convolution_way way = cj_convolution_way_of(&s, is_gradient);
+  const bool is_alike = cj_convolution_way_of(&other, is_gradient) == way;
+  void *packed = aligned_alloc(64, (size_t)(packed_bytes + 63) / 64 * 64), *again = malloc((size_t)bytes);
+  cj_convolution_pack(is_alike ? &other : &s, is_gradient, w, packed);
+  s.packed = packed;
+  run(&s, is_gradient, a, w, again, NULL, NULL);
+  expect(memcmp(result, again, (size_t)bytes) == 0, "%s %s, way %d: other bits with weights packed once",
+         dtype_name(s.dtype), is_gradient ? "gradient" : "convolution", way);
+  free(packed), free(again);
+}
+
 // `is_gradient`: dx from dy, else y from x.
 static void check(const cj_convolution_shape *s, bool is_gradient) {
   const int64_t *from = is_gradient ? s->results : s->extents, *to = is_gradient ? s->extents : s->results;
@@ -105,8 +129,8 @@ static void check(const cj_convolution_shape *s, bool is_gradient) {
   const int64_t bytes = is_gradient ? cj_convolution_input_gradient_workspace(s) : cj_convolution_workspace(s);
   void *workspace = aligned_alloc(64, (size_t)cj_max64(64, bytes + 63) / 64 * 64);
   seen_blocks seen = {s, columns, calloc((size_t)cj_max64(1, count), sizeof(int32_t))};
-  if (is_gradient) cj_convolution_input_gradient(s, a, w, result, workspace, see, &seen);
-  else cj_convolution(s, a, w, result, workspace, see, &seen);
+  run(s, is_gradient, a, w, result, workspace, &seen);
+  check_packed(*s, is_gradient, a, w, result, count * cj_dtype_bytes(s->dtype));
   for (int64_t at = 0; at < count; at++) {
     int64_t index[AXES];
     const int64_t position = at / columns, n = position / product(to);

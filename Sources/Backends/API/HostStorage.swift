@@ -45,11 +45,10 @@ private struct LaidOutCopies {
   var copies: [PackedLayout: HostStorage] = [:]
 }
 
-/// Which matrix of a storage, and as which kernels read it.
+/// Which elements of a storage, and in which order kernels read them.
 struct PackedLayout: Hashable, Sendable {
-  var dtype: DType
-  var isTransposed: Bool
-  var rows, columns, stride: Int
+  /// Numbers that tell one order from another.
+  var order: [Int64]
   /// Bytes from the storage's first.
   var offset: Int
   var level: UInt32

@@ -40,12 +40,12 @@ struct MatrixProduct {
       b_transposed: matmul.transposesB != right.isTransposed, batch: Int64(size.batch), m: Int64(size.m),
       n: Int64(size.n), k: Int64(size.k), lda: Int64(left.rowStride), a_batch: Int64(left.batchStride),
       ldb: Int64(right.rowStride), b_batch: Int64(right.batchStride), packed_b: nil)
-    packed = packedOperands.add(product, b)
+    packed = packedOperands.add(.product(product), b)
   }
 
   private func with(_ pointers: HostProgram.Pointers) -> cj_product {
     var product = product
-    if let packed { product.packed_b = UnsafeRawPointer(pointers[packed]) }
+    product.packed_b = packed.flatMap { UnsafeRawPointer(pointers[$0]) }
     return product
   }
 

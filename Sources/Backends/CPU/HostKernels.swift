@@ -59,9 +59,9 @@ enum HostKernels {
   ) -> Kernel? {
     switch operation {
     case let matmul as MatMul: return makeMatMul(matmul, operands, result, &packed)
-    case let convolution as Convolution: return makeConvolution(convolution, operands, result, workspace)
+    case let convolution as Convolution: return makeConvolution(convolution, operands, result, workspace, &packed)
     case let gradient as ConvolutionInputGradient:
-      return makeConvolutionInputGradient(gradient, operands, result, workspace)
+      return makeConvolutionInputGradient(gradient, operands, result, workspace, &packed)
     case let reduce as Reduce: return makeReduce(reduce, operands[0], result, workspace)
     case let reduce as ArgReduce: return makeArgReduce(reduce, operands[0], result)
     case let sort as ArgSort: return makeArgSort(sort, operands[0], result, workspace)
