@@ -19,12 +19,26 @@ extension ImageTransform {
   public static func randomCrop(
     _ size: Int, padding: Int = 0, with filling: ImagePadding = .constant(0)
   ) -> ImageTransform {
-    ImageTransform("randomCrop(\(size), padding: \(padding))") { image, draws in
-      var image = padding > 0 ? image.padded(padding, with: filling) : image
-      let (wide, high) = (max(0, size - image.width), max(0, size - image.height))
-      if wide + high > 0 { image = image.padded(left: 0, top: 0, right: wide, bottom: high, with: filling) }
-      let (left, top) = (draws.index(image.width - size + 1), draws.index(image.height - size + 1))
-      return image.cropped(left: left, top: top, width: size, height: size)
+    randomCrop(width: size, height: size, padding: padding, with: filling, "randomCrop(\(size), padding: \(padding))")
+  }
+
+  /// As ``randomCrop(_:padding:with:)``, of another shape than a square.
+  public static func randomCrop(
+    width: Int, height: Int, padding: Int = 0, with filling: ImagePadding = .constant(0)
+  ) -> ImageTransform {
+    randomCrop(
+      width: width, height: height, padding: padding, with: filling,
+      "randomCrop(width: \(width), height: \(height), padding: \(padding))")
+  }
+
+  private static func randomCrop(
+    width: Int, height: Int, padding: Int, with filling: ImagePadding, _ description: String
+  ) -> ImageTransform {
+    let (width, height, padding) = (max(1, width), max(1, height), max(0, padding))
+    return ImageTransform(description) { image, draws in
+      let left = draws.index(image.width + 2 * padding - width + 1) - padding
+      let top = draws.index(image.height + 2 * padding - height + 1) - padding
+      return image.window(left: left, top: top, width: width, height: height, beyond: filling)
     }
   }
 

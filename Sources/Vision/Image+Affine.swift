@@ -74,16 +74,16 @@ extension Image {
     _ x: Double, _ y: Double, _ source: UnsafeBufferPointer<UInt8>, _ target: UnsafeMutableBufferPointer<UInt8>,
     _ place: Int
   ) {
-    // A pixel's value is that of its middle.
-    let (left, top) = ((x - 0.5).rounded(.down), (y - 0.5).rounded(.down))
-    let (wx, wy) = (x - 0.5 - left, y - 0.5 - top)
-    let (x0, x1) = (max(0, Int(left)), min(width - 1, Int(left) + 1))
-    let (y0, y1) = (max(0, Int(top)), min(height - 1, Int(top) + 1))
+    // A pixel's value is that of its middle. Cut to integers, not rounded: that would be a call into the C library.
+    let (left, top) = (Int(x + 0.5) - 1, Int(y + 0.5) - 1)
+    let (wx, wy) = (x - 0.5 - Double(left), y - 0.5 - Double(top))
+    let (x0, x1) = (max(0, left) * channels, min(width - 1, left + 1) * channels)
+    let (y0, y1) = (max(0, top) * width * channels, min(height - 1, top + 1) * width * channels)
     for channel in 0..<channels {
-      func at(_ x: Int, _ y: Int) -> Double { Double(source[(y * width + x) * channels + channel]) }
-      let upper = at(x0, y0) + wx * (at(x1, y0) - at(x0, y0))
-      let lower = at(x0, y1) + wx * (at(x1, y1) - at(x0, y1))
-      target[place + channel] = UInt8((upper + wy * (lower - upper)).rounded())
+      let (a, b) = (Double(source[y0 + x0 + channel]), Double(source[y0 + x1 + channel]))
+      let (c, d) = (Double(source[y1 + x0 + channel]), Double(source[y1 + x1 + channel]))
+      let (upper, lower) = (a + wx * (b - a), c + wx * (d - c))
+      target[place + channel] = UInt8(upper + wy * (lower - upper) + 0.5)
     }
   }
 }

@@ -3,13 +3,13 @@
 
 extension Image {
   /// Brighter above 1, darker below; 0 is black.
-  public func brightness(_ factor: Double) -> Image { blended(over: factor) { _ in 0 } }
+  public func brightness(_ factor: Double) -> Image { mappingColors { Self.blend($0, over: 0, Float(factor)) } }
 
   /// More contrast above 1, less below; 0 is the mean of its grey everywhere.
   public func contrast(_ factor: Double) -> Image {
     let gray = gray.bytes
     let mean = UInt8(Double(gray.reduce(0) { $0 + Int($1) }) / Double(gray.count) + 0.5)
-    return blended(over: factor) { _ in mean }
+    return mappingColors { Self.blend($0, over: mean, Float(factor)) }
   }
 
   /// More colour above 1, less below; 0 is grey.
@@ -28,23 +28,24 @@ extension Image {
   public func hue(_ turn: Double) -> Image {
     let turn = turn.truncatingRemainder(dividingBy: 1)
     guard channels > 2, turn.isFinite, turn != 0 else { return self }
-    var image = self
-    for start in stride(from: 0, to: bytes.count, by: channels) {
-      let (red, green, blue) = (Double(bytes[start]), Double(bytes[start + 1]), Double(bytes[start + 2]))
-      let (low, range) = (min(red, green, blue), max(red, green, blue) - min(red, green, blue))
-      guard range > 0 else { continue }
-      // Where the hue stands on a circle of 6: at red, green or blue, and a way towards the next.
-      let hue =
-        red == low + range
-        ? (green - blue) / range : green == low + range ? 2 + (blue - red) / range : 4 + (red - green) / range
-      for channel in 0..<3 {
-        // The distance from the channel's own hue: full up to 1, none from 2 on.
-        let distance = abs((hue + 6 * turn - 2 * Double(channel)).truncatingRemainder(dividingBy: 6))
-        let share = min(1, max(0, 2 - min(distance, 6 - distance)))
-        image.bytes[start + channel] = UInt8((low + range * share).rounded())
+    return changing { bytes in
+      for start in stride(from: 0, to: bytes.count, by: channels) {
+        let (red, green, blue) = (Double(bytes[start]), Double(bytes[start + 1]), Double(bytes[start + 2]))
+        let (low, range) = (min(red, green, blue), max(red, green, blue) - min(red, green, blue))
+        guard range > 0 else { continue }
+        // Where the hue stands on a circle of 6: at red, green or blue, and a way towards the next.
+        let hue =
+          red == low + range
+          ? (green - blue) / range : green == low + range ? 2 + (blue - red) / range : 4 + (red - green) / range
+        for channel in 0..<3 {
+          // The distance from the channel's own hue, less than twice around: full up to 1, none from 2 on.
+          let way = abs(hue + 6 * turn - 2 * Double(channel))
+          let distance = way < 6 ? way : way - 6
+          let share = min(1, max(0, 2 - min(distance, 6 - distance)))
+          bytes[start + channel] = UInt8(low + range * share + 0.5)
+        }
       }
     }
-    return image
   }
 
   /// Bright and dark exchanged from `threshold` on.
@@ -89,34 +90,49 @@ extension Image {
 
   private static let unchanged = (0...255).map { UInt8($0) }
 
-  /// other + factor · (this − other), cut to bytes.
+  /// other + factor · (byte − other), cut to a byte.
+  private static func blend(_ byte: UInt8, over other: UInt8, _ factor: Float) -> UInt8 {
+    let base = Float(other)
+    return UInt8(max(0, min(255, base + factor * (Float(byte) - base))))
+  }
+
+  /// Each byte of colour blended with another.
   private func blended(over factor: Double, _ other: (_ index: Int) -> UInt8) -> Image {
-    var image = self
     let factor = Float(factor)
-    for index in bytes.indices where !hasOpacity || index % channels != channels - 1 {
-      let base = Float(other(index))
-      image.bytes[index] = UInt8(max(0, min(255, base + factor * (Float(bytes[index]) - base))))
+    return changing { bytes in
+      for index in bytes.indices where !hasOpacity || index % channels != channels - 1 {
+        bytes[index] = Self.blend(bytes[index], over: other(index), factor)
+      }
     }
+  }
+
+  private func changing(_ body: (_ bytes: inout UnsafeMutableBufferPointer<UInt8>) -> Void) -> Image {
+    var image = self
+    image.bytes.withUnsafeMutableBufferPointer(body)
     return image
   }
 
   private func mappingColors(_ map: (UInt8) -> UInt8) -> Image {
     let table = Self.unchanged.map(map)
-    return mappingChannels { _ in table }
+    return changing { bytes in
+      table.withUnsafeBufferPointer { table in
+        for channel in 0..<colors {
+          for index in stride(from: channel, to: bytes.count, by: channels) { bytes[index] = table[Int(bytes[index])] }
+        }
+      }
+    }
   }
 
   /// Each channel of colour through the table that `make` gives for its histogram.
   private func mappingChannels(_ make: (_ histogram: [Int]) -> [UInt8]) -> Image {
-    var image = self
-    for channel in 0..<colors {
-      var histogram = [Int](repeating: 0, count: 256)
-      for index in stride(from: channel, to: bytes.count, by: channels) { histogram[Int(bytes[index])] += 1 }
-      let table = make(histogram)
-      for index in stride(from: channel, to: bytes.count, by: channels) {
-        image.bytes[index] = table[Int(bytes[index])]
+    changing { bytes in
+      for channel in 0..<colors {
+        var histogram = [Int](repeating: 0, count: 256)
+        for index in stride(from: channel, to: bytes.count, by: channels) { histogram[Int(bytes[index])] += 1 }
+        let table = make(histogram)
+        for index in stride(from: channel, to: bytes.count, by: channels) { bytes[index] = table[Int(bytes[index])] }
       }
     }
-    return image
   }
 
   /// Each pixel as a mean of its neighbours (weight 1) and itself (5); the border as it is.

@@ -1,3 +1,5 @@
+import Foundation
+
 // Cutting, padding, mirroring.
 
 /// What lies around a picture.
@@ -17,13 +19,7 @@ extension Image {
   public func cropped(left: Int, top: Int, width: Int, height: Int) -> Image {
     let (left, top) = (min(max(0, left), self.width - 1), min(max(0, top), self.height - 1))
     let (width, height) = (min(max(1, width), self.width - left), min(max(1, height), self.height - top))
-    var result = [UInt8]()
-    result.reserveCapacity(width * height * channels)
-    for row in top..<top + height {
-      let start = (row * self.width + left) * channels
-      result += bytes[start..<start + width * channels]
-    }
-    return Image(width, height, channels, result)
+    return window(left: left, top: top, width: width, height: height, beyond: .constant(0))
   }
 
   /// The middle, padded with black where the picture is smaller.
@@ -52,28 +48,49 @@ extension Image {
   public func padded(
     left: Int, top: Int, right: Int, bottom: Int, with padding: ImagePadding = .constant(0)
   ) -> Image {
-    let columns = (-max(0, left)..<width + max(0, right)).map { Self.place($0, width, padding) }
-    let rows = (-max(0, top)..<height + max(0, bottom)).map { Self.place($0, height, padding) }
-    var fill = [UInt8](repeating: 0, count: channels)
-    if case .constant(let byte) = padding { fill = [UInt8](repeating: byte, count: channels) }
-    var result = [UInt8]()
-    result.reserveCapacity(rows.count * columns.count * channels)
-    for row in rows {
-      for column in columns {
-        if let row, let column {
-          let start = (row * width + column) * channels
-          result += bytes[start..<start + channels]
-        } else {
-          result += fill
-        }
-      }
-    }
-    return Image(columns.count, rows.count, channels, result)
+    let (left, top) = (max(0, left), max(0, top))
+    return window(
+      left: -left, top: -top, width: left + width + max(0, right), height: top + height + max(0, bottom),
+      beyond: padding)
   }
 
   /// The picture with the same border on all sides.
   public func padded(_ border: Int, with padding: ImagePadding = .constant(0)) -> Image {
     padded(left: border, top: border, right: border, bottom: border, with: padding)
+  }
+
+  /// A part that may lie outside the picture, where `padding` says what is there.
+  func window(left: Int, top: Int, width: Int, height: Int, beyond padding: ImagePadding) -> Image {
+    let (count, line) = (width * height * channels, width * channels)
+    var fill: UInt8 = 0
+    if case .constant(let byte) = padding { fill = byte }
+    // The columns that are the picture's own, which lie in a row.
+    let first = min(width, max(0, -left))
+    let last = max(first, min(width, self.width - left))
+    let outside = [0..<first, last..<width].joined().map { ($0, Self.place(left + $0, self.width, padding)) }
+    let result = [UInt8](unsafeUninitializedCapacity: count) { target, initialized in
+      guard let target = target.baseAddress else { return }
+      bytes.withUnsafeBytes { source in
+        for row in 0..<height {
+          let to = target + row * line
+          guard let from = Self.place(top + row, self.height, padding) else {
+            to.update(repeating: fill, count: line)
+            continue
+          }
+          let start = from * self.width * channels
+          for (column, place) in outside {
+            for channel in 0..<channels {
+              to[column * channels + channel] = place.map { source[start + $0 * channels + channel] } ?? fill
+            }
+          }
+          if last > first, let base = source.baseAddress {
+            memcpy(to + first * channels, base + start + (left + first) * channels, (last - first) * channels)
+          }
+        }
+      }
+      initialized = count
+    }
+    return Image(width, height, channels, result)
   }
 
   /// Where the pixel at `index`, maybe outside, is taken from.
@@ -90,23 +107,31 @@ extension Image {
   }
 
   /// Left and right exchanged.
-  public var mirrored: Image { rearranged { column, row in (width - 1 - column, row) } }
+  public var mirrored: Image {
+    rearranged { source, target, row in
+      let start = row * width * channels
+      for column in 0..<width {
+        let (from, to) = (start + (width - 1 - column) * channels, start + column * channels)
+        for channel in 0..<channels { target[to + channel] = source[from + channel] }
+      }
+    }
+  }
 
   /// Top and bottom exchanged.
-  public var flipped: Image { rearranged { column, row in (column, height - 1 - row) } }
+  public var flipped: Image {
+    let line = width * channels
+    return rearranged { source, target, row in
+      memcpy(target + row * line, source + (height - 1 - row) * line, line)
+    }
+  }
 
-  private func rearranged(_ source: (_ column: Int, _ row: Int) -> (column: Int, row: Int)) -> Image {
+  /// A picture of the same size whose rows `body` writes.
+  private func rearranged(
+    _ body: (_ source: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>, _ row: Int) -> Void
+  ) -> Image {
     let result = [UInt8](unsafeUninitializedCapacity: bytes.count) { target, initialized in
-      bytes.withUnsafeBufferPointer { bytes in
-        var place = 0
-        for row in 0..<height {
-          for column in 0..<width {
-            let from = source(column, row)
-            let start = (from.row * width + from.column) * channels
-            for channel in 0..<channels { target[place + channel] = bytes[start + channel] }
-            place += channels
-          }
-        }
+      bytes.withUnsafeBufferPointer { source in
+        for row in 0..<height { body(source.baseAddress!, target.baseAddress!, row) }
       }
       initialized = bytes.count
     }
@@ -117,9 +142,9 @@ extension Image {
   func covered(left: Int, top: Int, width: Int, height: Int, with fill: UInt8) -> Image {
     var image = self
     let (first, last) = (min(self.width, max(0, left)), min(self.width, max(0, left + max(0, width))))
-    for row in min(self.height, max(0, top))..<min(self.height, max(0, top + max(0, height))) {
-      for index in (row * self.width + first) * channels..<(row * self.width + last) * channels {
-        image.bytes[index] = fill
+    image.bytes.withUnsafeMutableBufferPointer { bytes in
+      for row in min(self.height, max(0, top))..<min(self.height, max(0, top + max(0, height))) {
+        bytes[(row * self.width + first) * channels..<(row * self.width + last) * channels].update(repeating: fill)
       }
     }
     return image

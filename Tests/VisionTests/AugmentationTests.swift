@@ -46,6 +46,17 @@ import Testing
     let crops = try Set((0..<400).map { try ImageTransform.randomCrop(3, padding: 1)(image, seed: UInt64($0)).bytes })
     let parts = (0...3).flatMap { x in (0...2).map { padded.cropped(left: x, top: $0, width: 3, height: 3).bytes } }
     #expect(crops == Set(parts))
+    let wide = try Set(
+      (0..<400).map { seed -> [UInt8] in
+        let crop = try ImageTransform.randomCrop(width: 5, height: 2, padding: 1, with: .reflect)(
+          image, seed: UInt64(seed))
+        #expect((crop.width, crop.height) == (5, 2))
+        return crop.bytes
+      })
+    let mirrored = image.padded(1, with: .reflect)
+    #expect(
+      wide
+        == Set((0...1).flatMap { x in (0...3).map { mirrored.cropped(left: x, top: $0, width: 5, height: 2).bytes } }))
     let small = try ImageTransform.randomCrop(6)(image)
     #expect((small.width, small.height) == (6, 6))
     let resized = try (0..<50).map { try ImageTransform.randomResizedCrop(5)(sample(3), seed: UInt64($0)) }
