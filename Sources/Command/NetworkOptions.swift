@@ -3,7 +3,7 @@ import Cajal
 
 /// Flags about the model.
 struct NetworkOptions: ParsableArguments {
-  enum Kind: String, CaseIterable, ExpressibleByArgument {
+  enum Kind: Equatable {
     /// Layers of neurons, each seeing all of the one before.
     case mlp
     /// Weighted sums alone.
@@ -12,14 +12,15 @@ struct NetworkOptions: ParsableArguments {
     case logistic
     /// One artificial neuron.
     case neuron
-    /// LeNet-5: convolutions, then layers of neurons.
-    case lenet
+    /// One of ``ImageModel/all``, by its name.
+    case pictures(String)
   }
 
   @Option(
     help: """
       mlp: hidden layers of neurons, then the output. linear, logistic: the output layer alone, for numbers and for \
-      classes. neuron: one artificial neuron, for numbers or two classes. lenet: LeNet-5, for pictures.
+      classes. neuron: one artificial neuron, for numbers or two classes. For pictures: lenet, or a name that \
+      `cajal help summary` shows, as resnet20_cifar.
       """)
   var model = Kind.mlp
 
@@ -57,10 +58,10 @@ struct NetworkOptions: ParsableArguments {
 
   /// A network for pictures of shape `example`: `[H, W]` or `[H, W, C]`.
   func network(pictures example: Shape, outputs: Int) throws -> Sequential {
-    guard model == .lenet else {
+    guard case .pictures(let name) = model, let published = ImageModel(named: name) else {
       return try network(inputs: example.count, outputs: outputs, standard: [512, 256], dropout: 0, flattens: true)
     }
-    let network = LeNet().model(classes: outputs)
+    let network = published.model(classes: outputs)
     // [N, H, W] → [N, H, W, 1]
     return example.rank == 2 ? Sequential([Reshape(example[0], example[1], 1), network]) : network
   }
@@ -74,7 +75,9 @@ struct NetworkOptions: ParsableArguments {
     inputs: Int, outputs: Int, standard: [Int], dropout rate: Double, flattens: Bool,
     initializer: Initializer? = nil
   ) throws -> Sequential {
-    if model == .lenet { throw ValidationError("--model lenet is for pictures. Use --model mlp for tables.") }
+    if case .pictures = model {
+      throw ValidationError("--model \(model) is for pictures. Use --model mlp for tables.")
+    }
     let hidden = model == .mlp ? try sizes(orElse: standard) : []
     if model == .neuron, outputs > 1 {
       throw ValidationError("one neuron tells two classes apart, not \(outputs). Use --model logistic or mlp.")
@@ -83,6 +86,34 @@ struct NetworkOptions: ParsableArguments {
       [inputs] + hidden + [outputs], activation: Activation(named: activation) ?? .relu, dropout: dropout ?? rate,
       flattens: flattens, initializer: initializer)
   }
+}
+
+extension NetworkOptions.Kind: ExpressibleByArgument, CustomStringConvertible {
+  /// Those of rows of numbers, which pictures may be as well.
+  private static let plain: [NetworkOptions.Kind] = [.mlp, .linear, .logistic, .neuron]
+  static let allValueStrings = plain.map(\.description) + ["lenet"] + ImageModel.all.map(\.name)
+
+  init?(argument: String) {
+    if let kind = Self.plain.first(where: { $0.description == argument }) {
+      self = kind
+    } else if let published = ImageModel(named: argument == "lenet" ? "lenet5" : argument) {
+      self = .pictures(published.name)
+    } else {
+      return nil
+    }
+  }
+
+  var description: String {
+    switch self {
+    case .mlp: "mlp"
+    case .linear: "linear"
+    case .logistic: "logistic"
+    case .neuron: "neuron"
+    case .pictures(let name): name
+    }
+  }
+
+  var defaultValueDescription: String { description }
 }
 
 extension Sequential {

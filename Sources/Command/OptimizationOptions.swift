@@ -24,8 +24,11 @@ struct OptimizationOptions: ParsableArguments {
   var optimizer: Method?
 
   @Option(
-    help: "How the learning rate goes over the run: \(ScheduleKind.allCases.map(\.rawValue).joined(separator: ", ")).")
-  var schedule = ScheduleKind.linear
+    help: """
+      How the learning rate goes over the run: \(ScheduleKind.allCases.map(\.rawValue).joined(separator: ", ")). \
+      (default: linear, or as suits the model)
+      """)
+  var schedule: ScheduleKind?
 
   @Option(
     help: "The share of each weight that decays a step, times the learning rate (adamw, lion, muon; for others L2).")
@@ -88,9 +91,9 @@ struct OptimizationOptions: ParsableArguments {
     }
   }
 
-  func makeSchedule() -> Schedule {
+  func makeSchedule(orElse standard: ScheduleKind = .linear) -> Schedule {
     let main: Schedule =
-      switch schedule {
+      switch schedule ?? standard {
       case .constant: .constant()
       case .linear: .linear()
       case .cosine: .cosine()

@@ -6,13 +6,13 @@ import Foundation
 /// Flags that every command about data understands.
 struct DataOptions: ParsableArguments {
   @Argument(
-    help: "A table's file, a folder of idx files, or a name that `cajal data list` shows.", completion: .file())
+    help: "A table's file, a folder of pictures, or a name that `cajal data list` shows.", completion: .file())
   var source: String?
 
-  @Option(help: "The same: a name, or a folder of idx files named as MNIST's, .gz or not. (default: mnist)")
+  @Option(help: "The same: a name, or a folder of files in MNIST's or CIFAR-10's form, .gz or not. (default: mnist)")
   var dataset: String?
 
-  @Option(help: "How many classes the labels of a folder have.")
+  @Option(help: "How many classes the labels of idx files have.")
   var classes = 10
 
   func validate() throws {
@@ -54,7 +54,7 @@ struct DataOptions: ParsableArguments {
     // A shell leaves `~/` alone in `--dataset=~/…`.
     let home = FileManager.default.homeDirectoryForCurrentUser.path
     let folder = name.hasPrefix("~/") ? home + name.dropFirst() : name
-    return try ImageDataset.idx(folder: folder, classes: classes)
+    return try ImageDataset.read(folder: folder, classes: classes)
   }
 
   /// The catalogue's name of the pictures that ``load(_:orElse:)`` gives; `nil` of a folder, whatever its name.

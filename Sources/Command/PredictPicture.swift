@@ -30,6 +30,8 @@ extension Predict {
 struct PictureModel {
   /// The metadata's key of an example's extents, such as `28 28` or `32 32 3`.
   static let exampleKey = "cajal.example"
+  /// That of the classes' names, between commas.
+  static let labelsKey = "cajal.labels"
 
   private let path: String
   private let network: any DescribedLayer
@@ -48,7 +50,7 @@ struct PictureModel {
     self.path = path
     self.example = example
     network = try Architecture.load(path)
-    labels = ["cifar10": CIFAR10.labels, "cifar100": CIFAR100.labels][metadata["cajal.dataset"] ?? ""]
+    labels = metadata[Self.labelsKey]?.split(separator: ",").map(String.init)
   }
 
   /// The probability of each class.

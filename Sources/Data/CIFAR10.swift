@@ -1,6 +1,7 @@
 import CajalBase
 import CajalFormats
 import CajalTensor
+import Foundation
 
 /// Colour pictures of 32×32 in ten classes (Krizhevsky 2009).
 public enum CIFAR10 {
@@ -15,10 +16,31 @@ public enum CIFAR10 {
   /// **Errors**: `FormatError` where a file is missing, no whole number of records, or has a label beyond the classes.
   public static func read(_ paths: [String]) throws -> LabeledData { try format.read(paths) }
 
+  /// Reads a folder of such files: those with `test` in their names are the part to test with.
+  public static func read(folder: String) throws -> ImageDataset {
+    let (test, train) = files(in: folder).reduce(into: ([String](), [String]())) { parts, name in
+      name.contains("test") ? parts.0.append("\(folder)/\(name)") : parts.1.append("\(folder)/\(name)")
+    }
+    guard !test.isEmpty, !train.isEmpty else {
+      throw FormatError(
+        path: folder, problem: "it has \(train.count) files to train on and \(test.count) to test with",
+        remedy: "Put files as data_batch_1.bin and test_batch.bin there, .gz or not")
+    }
+    let name = URL(fileURLWithPath: folder).lastPathComponent
+    return ImageDataset(name: name, train: try read(train), test: try read(test), labels: labels)
+  }
+
+  /// The names of the files of the binary version.
+  static func files(in folder: String) -> [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.filter { $0.hasSuffix(".bin") || $0.hasSuffix(".bin.gz") }.sorted()
+  }
+
   /// Reads the archive of the binary version.
   static func read(archive path: String) throws -> ImageDataset {
     try format.read(
-      archive: path, name: "cifar10", train: (1...5).map { "data_batch_\($0).bin" }, test: "test_batch.bin")
+      archive: path, name: "cifar10", train: (1...5).map { "data_batch_\($0).bin" }, test: "test_batch.bin",
+      labels: labels)
   }
 
   /// The pictures of records in memory.
@@ -47,7 +69,9 @@ struct CIFARFormat {
     return try data(records, paths.joined(separator: ", "))
   }
 
-  func read(archive path: String, name: String, train: [String], test: String) throws -> ImageDataset {
+  func read(
+    archive path: String, name: String, train: [String], test: String, labels: [String]
+  ) throws -> ImageDataset {
     var parts: [String: [UInt8]] = [:]
     try TarArchive.forEachFile(in: path, withSuffix: ".bin") { name, bytes in
       parts[name.split(separator: "/").last.map(String.init) ?? name] = bytes
@@ -57,7 +81,8 @@ struct CIFARFormat {
         path: path, problem: "it lacks one of \((train + [test]).joined(separator: ", "))", remedy: "Download it again")
     }
     return ImageDataset(
-      name: name, train: try data(train.flatMap { parts[$0] ?? [] }, path), test: try data(tested, path))
+      name: name, train: try data(train.flatMap { parts[$0] ?? [] }, path), test: try data(tested, path),
+      labels: labels)
   }
 
   private func check(_ records: [UInt8], _ path: String) throws {

@@ -23,7 +23,7 @@ public enum CIFAR100 {
 
   /// Reads the archive of the binary version.
   static func read(archive path: String) throws -> ImageDataset {
-    try format.read(archive: path, name: "cifar100", train: ["train.bin"], test: "test.bin")
+    try format.read(archive: path, name: "cifar100", train: ["train.bin"], test: "test.bin", labels: labels)
   }
 
   private static let format = CIFARFormat(labelBytes: 2, classes: 100)

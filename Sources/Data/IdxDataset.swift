@@ -8,7 +8,14 @@ public struct ImageDataset: Sendable {
   public let name: String
   public let train: LabeledData
   public let test: LabeledData
+  /// The classes' names, where the data has some.
+  public var labels: [String]?
   public var classes: Int { train.classes ?? 0 }
+
+  /// Reads a folder of pictures in MNIST's form or in CIFAR-10's, as its files' names tell.
+  public static func read(folder: String, classes: Int = 10) throws -> ImageDataset {
+    try CIFAR10.files(in: folder).isEmpty ? idx(folder: folder, classes: classes) : CIFAR10.read(folder: folder)
+  }
 
   /// Reads a folder of four idx files named as MNIST's (`train-images-idx3-ubyte` and so on, with or
   /// without `.gz`).

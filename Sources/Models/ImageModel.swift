@@ -68,6 +68,9 @@ public struct ImageModel: Sendable {
     ImageModel("resnet20_cifar", ResNet.resnet20, "He et al. 2016", input: [32, 32, 3], classes: 10),
     ImageModel("wide_resnet50_2", ResNet.wideResnet50, "Zagoruyko and Komodakis 2016"),
     ImageModel(
+      "wide_resnet10_2", WideResNet(depth: 10, widening: 2), "Zagoruyko and Komodakis 2016", input: [32, 32, 3],
+      classes: 10),
+    ImageModel(
       "wide_resnet28_10", WideResNet(), "Zagoruyko and Komodakis 2016", input: [32, 32, 3], classes: 10),
   ]
 

@@ -15,7 +15,7 @@ import Testing
 
   private let trainFlags = [
     "--dataset", "--classes", "--epochs", "--batch-size", "--learning-rate", "--seed", "--threads", "--device",
-    "--save",
+    "--save", "--augment", "--label-smoothing",
     "--profile", "--json", "EXAMPLES", "Ctrl-C",
   ]
 
@@ -35,6 +35,8 @@ import Testing
     ["train", "--seed", "-3"], ["train", "--classes", "7"], ["evaluate"], ["nonsense"], ["train", "extra", "more"],
     ["train", "--save", "no/such/folder/model.safetensors"], ["train", "--save", "."], ["train", "--dataset", ""],
     ["train", "--save", ""],
+    ["train", "--augment", "fold"], ["train", "--augment", "crop,"], ["train", "--label-smoothing", "1"],
+    ["train", "--model", "resnet99"],
     ["train", "--save", "new/"], ["train", "--save", "/"], ["train", "--save", ".."],
   ]) func wrongArgumentsAreRefusedBeforeAnyWork(_ arguments: [String]) throws {
     let outcome = try Cajal.start(arguments, in: folder).wait()

@@ -1,4 +1,5 @@
 import CajalVision
+import Foundation
 import Testing
 
 @Suite struct PictureTests {
@@ -30,5 +31,62 @@ import Testing
     expectFailure(table, status: 64, "--inverted is about pictures")
     try folder.put("broken.png", [0x89, 0x50, 0x4e, 0x47, 1, 2])
     expectFailure(try Cajal.run("predict", "m.safetensors", "broken.png", in: folder), "no whole PNG picture")
+  }
+
+  /// Records of CIFAR-10's form: red or blue, the label 3 or 8.
+  private func records(_ count: Int) -> [UInt8] {
+    (0..<count).flatMap { index -> [UInt8] in
+      let planes = [index % 2 == 0, false, index % 2 == 1].map { isBright in
+        (0..<1024).map { UInt8((index * 7 + $0 * 13) % 60) + (isBright ? 180 : 0) }
+      }
+      return [index % 2 == 0 ? 3 : 8] + planes.joined()
+    }
+  }
+
+  private func measure(_ outcome: Outcome, _ event: String, _ name: String) -> Double? {
+    outcome.events.compactMap { $0 }.last { $0["event"] as? String == event }?[name] as? Double
+  }
+
+  @Test func colourPicturesAreLearnedWithAugmentationAndKeepTheirNames() throws {
+    let folder = try Folder()
+    try folder.put("colours/data_batch_1.bin", records(48))
+    try folder.put("colours/test_batch.bin", records(16))
+    func train(_ more: [String]) throws -> Outcome {
+      let arguments = ["train", "colours", "--model", "wide_resnet10_2", "--batch-size", "16", "--json"]
+      let outcome = try Cajal.start(arguments + more, in: folder).wait()
+      #expect(outcome.status == 0, "\(outcome)")
+      return outcome
+    }
+    let short = ["--epochs", "1"]
+    func loss(_ more: String...) throws -> Double? { measure(try train(short + more), "epoch", "loss") }
+    let usual = try loss()
+    #expect(try usual != nil && loss("--threads", "1") == usual)
+    #expect(try loss("--augment", "crop,mirror,cutout") == usual)
+    #expect(try loss("--augment", "none") != usual)
+    #expect(try loss("--label-smoothing", "0") != usual)
+
+    let trained = try train(["--epochs", "6", "--schedule", "linear", "--save", "m.safetensors"])
+    let accuracy = measure(trained, "finished", "test_accuracy")
+    #expect(accuracy == 1, "\(trained)")
+    let tested = try Cajal.run("evaluate", "m.safetensors", "colours", "--json", in: folder)
+    #expect(measure(tested, "finished", "test_accuracy") == accuracy, "\(tested)")
+    // The picture of a ship's class, at twice the size.
+    let blue = try Image(
+      width: 64, height: 64, channels: 3, bytes: (0..<64 * 64).flatMap { _ in [30, 30, 210] as [UInt8] })
+    try folder.put("blue.png", try blue.encoded(.png))
+    let said = try Cajal.run("predict", "m.safetensors", "blue.png", "--json", in: folder)
+    #expect(said.events.first??["prediction"] as? String == "ship", "\(said)")
+  }
+
+  @Test func foldersThatLackAPartAndFlagsOfOtherDataAreRefused() throws {
+    let folder = try Folder()
+    try folder.put("colours/data_batch_1.bin", records(2))
+    expectFailure(
+      try Cajal.run("train", "colours", in: folder), "1 files to train on and 0 to test with", "test_batch.bin")
+    try folder.put("table.csv", Array(("a,b\n" + (0..<40).map { "\($0),\($0 % 2)\n" }.joined()).utf8))
+    let table = try Cajal.run("train", "table.csv", "--target", "b", "--augment", "crop", in: folder)
+    expectFailure(table, status: 64, "--augment is about pictures")
+    let model = try Cajal.run("train", "table.csv", "--target", "b", "--model", "lenet", in: folder)
+    expectFailure(model, status: 64, "lenet5 is for pictures")
   }
 }
