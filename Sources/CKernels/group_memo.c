@@ -87,7 +87,6 @@ static const cj_access_bytes *find_extents(cj_group_memo *memo, const cj_group *
 static group_plan *renew(const entry *entry, const cj_group *group, void *const *slots, void *workspace) {
   const size_t bytes = cj_plan_bytes(group);
   group_plan *plan = cj_scratch(CJ_SCRATCH_PLAN, (int64_t)bytes);
-  if (!plan) abort();  // a few KiB
   memcpy(plan, entry->plan, bytes);
   plan->group = group;
   plan->slots = slots;

@@ -375,7 +375,6 @@ int32_t *cj_lay_out_plan(group_plan *plan) {
 
 static group_plan *make_plan(const cj_group *group, void *const *slots, void *workspace, bool blocks) {
   group_plan *plan = cj_scratch(CJ_SCRATCH_PLAN, (int64_t)cj_plan_bytes(group));
-  if (!plan) abort();  // a few KiB
   *plan = (group_plan){
       .group = group, .level = cj_current_level(), .slots = slots, .partials = workspace, .blocks = blocks};
   int32_t *free_slots = cj_lay_out_plan(plan);

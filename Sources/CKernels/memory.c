@@ -8,6 +8,7 @@
 #include "internal.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -186,18 +187,24 @@ static void release_scratch(void *pointer) {
 
 static void make_scratch_key(void) { pthread_key_create(&scratch_key, release_scratch); }
 
+// A kernel cannot fail half way, and what it works in is small.
+static void *need(void *block, int64_t bytes) {
+  if (block) return block;
+  fprintf(stderr, "Cajal: the system has no memory for the %lld bytes that a kernel works in.\n", (long long)bytes);
+  abort();
+}
+
 // Outside the statistics: a plan's memory is what users want counted.
 void *cj_scratch(int slot, int64_t bytes) {
   if (!thread_scratch) {
     pthread_once(&scratch_once, make_scratch_key);
-    thread_scratch = calloc(1, sizeof *thread_scratch);
-    if (!thread_scratch) return NULL;
+    thread_scratch = need(calloc(1, sizeof *thread_scratch), sizeof *thread_scratch);
     pthread_setspecific(scratch_key, thread_scratch);
   }
   if (thread_scratch->bytes[slot] < bytes) {
     free(thread_scratch->blocks[slot]);
-    thread_scratch->blocks[slot] = aligned_alloc(64, (size_t)(cj_ceil_div(bytes, 64) * 64));
-    thread_scratch->bytes[slot] = thread_scratch->blocks[slot] ? bytes : 0;
+    thread_scratch->blocks[slot] = need(aligned_alloc(64, (size_t)(cj_ceil_div(bytes, 64) * 64)), bytes);
+    thread_scratch->bytes[slot] = bytes;
   }
   return thread_scratch->blocks[slot];
 }
