@@ -73,8 +73,16 @@ typedef struct {
   const char *source;
   int32_t position;
 } cj_place;
-typedef void (*cj_max_of_places)(int64_t channels, int64_t count, const cj_place *places, void *values,
-                                 int32_t *positions);  // may be NULL
+// Those of windows along a line are steps apart, what results lies side by side.
+typedef struct {
+  int64_t windows, channels, count;
+  const cj_place *places;  // of the first window
+  int64_t source_step;     // elements
+  int32_t position_step;
+  void *values;
+  int32_t *positions;  // may be NULL
+} cj_places;
+typedef void (*cj_max_of_places)(const cj_places *places);
 // sums[c] += the sum over positions of x[p, c] y[p, c]; sums are of the compute type.
 typedef void (*cj_add_channel_products)(int64_t positions, int64_t channels, const void *x, int64_t x_step,
                                         const void *y, int64_t y_step, void *sums);

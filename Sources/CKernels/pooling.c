@@ -41,6 +41,15 @@ static int64_t find_places(const pooling *job, const char *image, const int64_t 
   return count;
 }
 
+// How many windows from o2 on see all their places; at least 1, whatever it sees.
+static int64_t count_whole(const pooling *job, int64_t o2) {
+  const int64_t last = job->shape->window[2] - 1;
+  int64_t count = 0;
+  while (o2 + count < job->shape->results[2] && place(job, 2, o2 + count, 0) >= 0 && place(job, 2, o2 + count, last) >= 0)
+    count++;
+  return cj_max64(1, count);
+}
+
 static void pool_lines(void *context, int64_t task) {
   const pooling *job = context;
   const cj_convolution_shape *s = job->shape;
@@ -51,10 +60,17 @@ static void pool_lines(void *context, int64_t task) {
   for (int64_t line = first; line < end; line++) {
     const char *image = job->x + line / s->results[1] / s->results[0] * image_bytes;
     int64_t o[] = {line / s->results[1] % s->results[0], line % s->results[1], 0};
-    for (; o[2] < s->results[2]; o[2]++) {
+    for (int64_t windows; o[2] < s->results[2]; o[2] += windows) {
       const int64_t at = (line * s->results[2] + o[2]) * s->channels;
-      job->max_of_places(s->channels, find_places(job, image, o, places), places, job->values + at * job->bytes,
-                         job->positions ? job->positions + at : NULL);
+      windows = count_whole(job, o[2]);
+      job->max_of_places(&(cj_places){.windows = windows,
+                                      .channels = s->channels,
+                                      .count = find_places(job, image, o, places),
+                                      .places = places,
+                                      .source_step = s->strides[2] * s->channels,
+                                      .position_step = (int32_t)s->strides[2],
+                                      .values = job->values + at * job->bytes,
+                                      .positions = job->positions ? job->positions + at : NULL});
     }
   }
 }
