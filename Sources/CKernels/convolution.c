@@ -17,6 +17,9 @@ enum {
   BLOCK_COLUMNS = 512,
   LEAST_TASKS = 16,          // wanted, so that uneven threads finish together
   POSITIONS_THAT_GAIN = 1024,  // results for which a copy of the weights saves much (decision 12)
+  DOTS = 8,                  // vectors of products at least that pay for adding up their lanes
+  LEAST_LINE = 8,            // results along a line at least that fill tiles
+  LINE_WEIGHTS = 24 << 10,   // that stay in the first-level cache beside the lines
 };
 
 static int64_t even_part(int64_t extent, int64_t most, int64_t unit) {
@@ -176,10 +179,17 @@ static int64_t source_bytes(const cj_convolution_job *job) {
   return bytes;
 }
 
+// Columns whose weights stay in the first-level cache.
+static int64_t line_columns(const cj_convolution_job *job) {
+  const int64_t bytes = count_of(job->window) * cj_convolution_step_bytes(job, job->channels);  // of a panel
+  return LINE_WEIGHTS / bytes * job->width;
+}
+
 // The number of tasks.
 static int64_t choose_blocks(cj_convolution_job *job) {
-  const int64_t width = job->kernels->width;
+  const int64_t width = job->width;
   int64_t rows = BOX_ROWS, columns = cj_min64(job->columns, BLOCK_COLUMNS), boxes;
+  if (job->tiles == CJ_TILES_OF_LINES) columns = cj_min64(columns, line_columns(job));
   for (;;) {
     boxes = cj_convolution_choose_box(job, rows) * job->groups;
     const bool is_large = source_bytes(job) > SOURCE_BYTES;
@@ -193,10 +203,20 @@ static int64_t choose_blocks(cj_convolution_job *job) {
   return boxes * job->column_blocks;
 }
 
-static void choose_slabs(cj_convolution_job *job) {
+static void choose_tiles(cj_convolution_job *job) {
+  const int64_t taps = count_of(job->window), products = taps * job->channels, lanes = job->kernels->lanes;
   const int64_t unit = 4 * job->kernels->step;
+  job->tiles = CJ_TILES_OF_ROWS;
   job->part = cj_min64(job->channels, even_part(job->channels, DEPTH, unit));
-  job->slab_taps = even_part(count_of(job->window), cj_max64(1, DEPTH / job->part), 1);
+  job->slab_taps = even_part(taps, cj_max64(1, DEPTH / job->part), 1);
+  if (4 * job->columns <= 3 * lanes && job->channels % lanes == 0 && taps <= DEPTH && products >= DOTS * lanes) {
+    job->tiles = CJ_TILES_OF_DOTS;
+    job->width = job->columns;
+    job->part = job->channels;
+    job->slab_taps = taps;
+  } else if (products <= DEPTH && job->counts[CJ_CONVOLUTION_AXES] >= LEAST_LINE && line_columns(job) >= job->width) {
+    job->tiles = CJ_TILES_OF_LINES;
+  }
 }
 
 static void plan(cj_convolution_job *job) {
@@ -213,7 +233,7 @@ static void plan(cj_convolution_job *job) {
   job->copies = !job->kernels->reads_in_place || !is_inside || job->channels % step != 0;
   job->position_bytes = job->copies ? cj_ceil_div(job->channels, step) * job->kernels->step_bytes
                                     : job->source_channels * job->bytes;
-  choose_slabs(job);
+  choose_tiles(job);
 }
 
 static void run(cj_convolution_job *job) {
@@ -256,6 +276,7 @@ static cj_convolution_job make_job(const cj_convolution_shape *shape, bool is_gr
                             .compute_bytes = bytes == 2 ? 4 : bytes,
                             .level = level,
                             .kernels = level->gemm[shape->dtype],  // not those of pairs
+                            .width = level->gemm[shape->dtype]->width,
                             .is_gradient = is_gradient,
                             .batch = shape->batch,
                             .groups = shape->groups,
@@ -304,7 +325,7 @@ static int64_t workspace(const cj_convolution_shape *shape, bool is_gradient) {
 }
 
 static void pack(cj_convolution_job *job, cj_convolution_way way) {
-  const int64_t panels = job->groups * cj_ceil_div(job->columns, job->kernels->width);
+  const int64_t panels = job->groups * cj_ceil_div(job->columns, job->width);
   cj_parallel(panels, way == CJ_CONVOLUTION_WINOGRAD ? cj_winograd_pack_panel : cj_convolution_pack_panel, job);
 }
 

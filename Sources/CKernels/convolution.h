@@ -16,6 +16,10 @@ typedef struct {
   int64_t weight, weight_step;
 } cj_phase;
 
+// How a task multiplies: rows anywhere by a panel of columns, few columns by vectors along k, lines of neighbours by
+// all columns.
+typedef enum { CJ_TILES_OF_ROWS, CJ_TILES_OF_DOTS, CJ_TILES_OF_LINES } cj_convolution_tiles;
+
 typedef struct cj_convolution_job {
   cj_dtype dtype;
   int64_t bytes, compute_bytes;  // of an element in memory and of a sum
@@ -34,6 +38,8 @@ typedef struct cj_convolution_job {
   int64_t lowest[CJ_CONVOLUTION_AXES], reach[CJ_CONVOLUTION_AXES];  // of the source around q * source_step, all phases
   bool copies;            // the source, with zeros around it, instead of reading it in place
   int64_t position_bytes;  // of a source position
+  cj_convolution_tiles tiles;
+  int64_t width;            // columns of a panel of packed weights
   int64_t part, slab_taps;  // channels and taps of a slab of weights
   // A task has a box of results by a block of columns. Axis 0 is the batch.
   // Each q stands for `unit` results.

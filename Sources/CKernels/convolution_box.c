@@ -85,32 +85,57 @@ static void place(const box_work *work, cj_phase *phases) {
 
 // ---------------------------------------------------------------- rows
 
+// Results of a phase along a line, and what meets them, of bytes between neighbours.
+typedef struct {
+  int64_t count;
+  const char *a;
+  int64_t a_step;
+  char *c;
+  int64_t c_step;
+} box_line;
+
+// How many lines a phase has in the box.
+static int64_t count_lines(const box_work *work, const cj_phase *phases) {
+  int64_t lines = work->counts[0];
+  for (int axis = 0; axis < AXES - 1; axis++)
+    lines *= cj_min64(work->counts[1 + axis], phases[axis].count - work->first[1 + axis]);
+  return lines;
+}
+
+static box_line find_line(const box_work *work, const cj_phase *phases, int64_t index) {
+  const cj_convolution_job *job = work->job;
+  const int64_t *strides = work->source.strides, bytes = job->result_channels * job->bytes;
+  const int64_t first = work->first[AXES];
+  int64_t q[AXES] = {0, 0, 0}, result = 0, scale = 1;
+  box_line line = {.count = cj_min64(work->counts[AXES], phases[2].count - first), .a = work->source.data};
+  for (int axis = AXES - 1; axis >= 0; axis--) {
+    const cj_phase *phase = &phases[axis];
+    const int64_t count = axis < 2 ? cj_min64(work->counts[1 + axis], phase->count - work->first[1 + axis]) : 1;
+    q[axis] = index % count;
+    index /= count;
+    line.a += (phase->start + q[axis] * phase->source_step) * strides[axis];
+    result += (phase->first + (work->first[1 + axis] + q[axis]) * phase->result_step) * scale;
+    scale *= job->result_extents[axis];
+  }
+  line.a += index * work->source.image;
+  line.a_step = phases[2].source_step * strides[2];
+  line.c = job->result + (result + (work->first[0] + index) * scale) * bytes +
+           (work->group * job->columns + work->column) * job->bytes;
+  line.c_step = phases[2].result_step * bytes;
+  return line;
+}
+
 // Where the rows of a phase lie; how many they are.
 static int64_t find_rows(box_work *work, const cj_phase *phases) {
-  const cj_convolution_job *job = work->job;
-  const box_source *source = &work->source;
-  const int64_t *extents = job->result_extents, bytes = job->result_channels * job->bytes;
-  const int64_t columns = (work->group * job->columns + work->column) * job->bytes;
-  int64_t counts[AXES], start = 0, rows = 0;
-  for (int axis = 0; axis < AXES; axis++) {
-    counts[axis] = cj_min64(work->counts[1 + axis], phases[axis].count - work->first[1 + axis]);
-    start += phases[axis].start * source->strides[axis];
+  const int64_t lines = count_lines(work, phases);
+  int64_t rows = 0;
+  for (int64_t i = 0; i < lines; i++) {
+    const box_line line = find_line(work, phases, i);
+    for (int64_t p = 0; p < line.count; p++, rows++) {
+      work->a[rows] = line.a + p * line.a_step;
+      work->c[rows] = line.c + p * line.c_step;
+    }
   }
-#define RESULT(axis, q) (phases[axis].first + (work->first[1 + (axis)] + (q)) * phases[axis].result_step)
-#define SOURCE(axis, q) ((q) * phases[axis].source_step * source->strides[axis])
-  for (int64_t image = 0; image < work->counts[0]; image++)
-    for (int64_t plane = 0; plane < counts[0]; plane++)
-      for (int64_t line = 0; line < counts[1]; line++) {
-        const char *a = source->data + image * source->image + start + SOURCE(0, plane) + SOURCE(1, line);
-        const int64_t planes = (work->first[0] + image) * extents[0] + RESULT(0, plane);
-        const int64_t positions = (planes * extents[1] + RESULT(1, line)) * extents[2];
-        for (int64_t position = 0; position < counts[2]; position++, rows++) {
-          work->a[rows] = a + SOURCE(2, position);
-          work->c[rows] = job->result + (positions + RESULT(2, position)) * bytes + columns;
-        }
-      }
-#undef RESULT
-#undef SOURCE
   return rows;
 }
 
@@ -147,40 +172,84 @@ static int64_t find_runs(const box_work *work, const cj_phase *phases, const sla
 }
 
 static void run_slab(const box_work *work, const cj_phase *phases, int64_t rows, const slab *slab, const char *weights,
-                     int64_t j) {
+                     int64_t j, const char *next) {
+  const cj_convolution_job *job = work->job;
+  const int64_t bytes = slab->taps * cj_convolution_step_bytes(job, slab->channels);
   cj_gemm_run runs[MOST_RUNS];
   const cj_gemm_window window = {.rows = rows,
-                                 .columns = cj_min64(work->columns - j, work->job->kernels->width),
+                                 .columns = cj_min64(work->columns - j, job->width),
                                  .a = work->a,
                                  .runs = runs,
                                  .run_count = find_runs(work, phases, slab, runs),
                                  .b = weights,
+                                 .b_line = bytes / job->width,
                                  .c = work->c,
-                                 .c_offset = j * work->job->compute_bytes,
-                                 .accumulate = slab->tap + slab->channel > 0};
-  work->job->kernels->multiply_window(&window);
+                                 .c_offset = j * job->compute_bytes,
+                                 .accumulate = slab->tap + slab->channel > 0,
+                                 .next = next,
+                                 .next_pieces = next ? bytes / 64 : 0};
+  if (job->tiles == CJ_TILES_OF_DOTS) job->kernels->multiply_dots(&window);
+  else job->kernels->multiply_window(&window);
 }
 
 // ---------------------------------------------------------------- phases
 
-// `before`: taps of the phases before.
+// Packed weights of a phase from a channel on, of the panel at column j. `before`: taps of the phases before.
+static const char *phase_weights(const box_work *work, int64_t before, int64_t taps, int64_t channel, int64_t j) {
+  const cj_convolution_job *job = work->job;
+  return cj_convolution_panel(job, work->group, (work->column + j) / job->width) +
+         before * cj_convolution_step_bytes(job, job->channels) + taps * cj_convolution_step_bytes(job, channel);
+}
+
 static void multiply_phase(const box_work *work, const cj_phase *phases, int64_t before, int64_t taps, int64_t rows) {
   const cj_convolution_job *job = work->job;
-  const int64_t all = cj_convolution_step_bytes(job, job->channels), width = job->kernels->width;
   for (int64_t channel = 0; channel < job->channels; channel += job->part)
-    for (int64_t j = 0; j < work->columns; j += width) {
-      const int64_t channels = cj_min64(job->part, job->channels - channel);
-      const char *weights = cj_convolution_panel(job, work->group, (work->column + j) / width) + before * all +
-                            taps * cj_convolution_step_bytes(job, channel);
+    for (int64_t j = 0; j < work->columns; j += job->width) {
+      const int64_t channels = cj_min64(job->part, job->channels - channel), behind = j + job->width;
+      const int64_t bytes = cj_convolution_step_bytes(job, channels);
+      const char *weights = phase_weights(work, before, taps, channel, j);
       for (int64_t tap = 0; tap < taps; tap += job->slab_taps) {
         const slab slab = {tap, cj_min64(job->slab_taps, taps - tap), channel, channels};
-        run_slab(work, phases, rows, &slab, weights + tap * cj_convolution_step_bytes(job, channels), j);
+        const char *next = tap + slab.taps < taps    ? weights + (tap + slab.taps) * bytes
+                           : behind < work->columns ? phase_weights(work, before, taps, channel, behind)
+                                                    : NULL;
+        run_slab(work, phases, rows, &slab, weights + tap * bytes, j, next);
       }
     }
 }
 
+// Lines of results at once, whose sums are final.
+static void multiply_lines(const box_work *work, const cj_phase *phases, int64_t before, int64_t taps) {
+  const cj_convolution_job *job = work->job;
+  const int64_t channels = job->channels, lines = count_lines(work, phases);
+  const bool is_sum = job->bytes == job->compute_bytes;
+  int64_t offsets[MOST_RUNS];
+  for (int64_t step = 0; step < taps * channels; step++)
+    offsets[step] = tap_offset(work, phases, step / channels) + step % channels * job->kernels->step_bytes;
+  for (int64_t i = 0; i < lines; i++) {
+    const box_line line = find_line(work, phases, i);
+    const cj_gemm_line sums = {.positions = line.count,
+                               .columns = work->columns,
+                               .steps = taps * channels,
+                               .a = line.a,
+                               .a_step = line.a_step,
+                               .offsets = offsets,
+                               .b = phase_weights(work, before, taps, 0, 0),
+                               .b_panel = phase_weights(work, 0, 0, 0, job->width) - phase_weights(work, 0, 0, 0, 0),
+                               .c = is_sum ? line.c : work->sums,
+                               .c_step = is_sum ? line.c_step : work->columns * job->compute_bytes};
+    job->kernels->multiply_line(&sums);
+    for (int64_t p = 0; !is_sum && p < line.count; p++)
+      job->level->store[job->dtype](work->columns, line.c + p * line.c_step, sums.c + p * sums.c_step);
+  }
+}
+
 static void run_phase(box_work *work, const cj_phase *phases, int64_t before, int64_t taps) {
   const cj_convolution_job *job = work->job;
+  if (taps > 0 && job->tiles == CJ_TILES_OF_LINES) {
+    multiply_lines(work, phases, before, taps);
+    return;
+  }
   const int64_t rows = find_rows(work, phases);
   if (taps == 0) {
     for (int64_t row = 0; row < rows; row++) memset(work->c[row], 0, (size_t)(work->columns * job->bytes));

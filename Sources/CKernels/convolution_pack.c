@@ -20,7 +20,7 @@ cj_gemm_lines cj_convolution_weights(const cj_convolution_job *job, int64_t grou
 }
 
 int64_t cj_convolution_step_bytes(const cj_convolution_job *job, int64_t channels) {
-  return cj_ceil_div(channels, job->kernels->step) * job->kernels->step_bytes * job->kernels->width;
+  return cj_ceil_div(channels, job->kernels->step) * job->kernels->step_bytes * job->width;
 }
 
 // All taps of a panel.
@@ -29,11 +29,11 @@ static int64_t panel_bytes(const cj_convolution_job *job) {
 }
 
 int64_t cj_convolution_panels_bytes(const cj_convolution_job *job) {
-  return job->groups * cj_ceil_div(job->columns, job->kernels->width) * panel_bytes(job);
+  return job->groups * cj_ceil_div(job->columns, job->width) * panel_bytes(job);
 }
 
 char *cj_convolution_panel(const cj_convolution_job *job, int64_t group, int64_t panel) {
-  return job->panels + (group * cj_ceil_div(job->columns, job->kernels->width) + panel) * panel_bytes(job);
+  return job->panels + (group * cj_ceil_div(job->columns, job->width) + panel) * panel_bytes(job);
 }
 
 int64_t cj_convolution_tap(const cj_convolution_job *job, const cj_phase *phases, int64_t index) {
@@ -49,21 +49,24 @@ int64_t cj_convolution_tap(const cj_convolution_job *job, const cj_phase *phases
 // Some channels of all taps of a phase.
 static void pack_part(const cj_convolution_job *job, int64_t group, int64_t panel, const cj_phase *phases, int64_t taps,
                       int64_t channel, char *to) {
-  const int64_t column = panel * job->kernels->width, columns = cj_min64(job->kernels->width, job->columns - column);
+  const int64_t column = panel * job->width, columns = cj_min64(job->width, job->columns - column);
   const int64_t channels = cj_min64(job->part, job->channels - channel);
+  const int64_t bytes = cj_convolution_step_bytes(job, channels);
+  const bool is_dots = job->tiles == CJ_TILES_OF_DOTS;
   // A convolution's taps come in the order in which they lie.
   const bool follows = !job->is_gradient && channels == job->channels && channels % job->kernels->step == 0;
   const int64_t together = follows ? taps : 1;
   for (int64_t tap = 0; tap < taps; tap += together) {
     const cj_gemm_lines lines = cj_convolution_weights(job, group, cj_convolution_tap(job, phases, tap), channel,
                                                        together * channels, column, columns);
-    job->kernels->pack_b(&lines, to + tap * cj_convolution_step_bytes(job, channels));
+    if (is_dots) job->kernels->pack_a(&lines, to + tap * bytes / columns, taps * bytes / columns);
+    else job->kernels->pack_b(&lines, to + tap * bytes);
   }
 }
 
 void cj_convolution_pack_panel(void *context, int64_t index) {
   const cj_convolution_job *job = context;
-  const int64_t panels = cj_ceil_div(job->columns, job->kernels->width), count = cj_convolution_phase_count(job);
+  const int64_t panels = cj_ceil_div(job->columns, job->width), count = cj_convolution_phase_count(job);
   const int64_t group = index / panels, panel = index % panels;
   char *to = cj_convolution_panel(job, group, panel);
   for (int64_t number = 0; number < count; number++) {

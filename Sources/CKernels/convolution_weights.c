@@ -7,6 +7,7 @@
 // positions, a slab at a time; no cut into blocks changes a bit of it.
 
 #include "depthwise.h"
+#include "weights_lines.h"
 #include "winograd_weights.h"
 
 enum {
@@ -249,6 +250,8 @@ int64_t cj_convolution_weight_gradient_workspace(const cj_convolution_shape *sha
   if (cj_is_depthwise(shape)) return cj_depthwise_weight_gradient_workspace(shape);
   const int64_t winograd_bytes = cj_winograd_weights_workspace(shape);
   if (winograd_bytes > 0) return winograd_bytes;
+  const int64_t lines_bytes = cj_weights_lines_workspace(shape);
+  if (lines_bytes > 0) return lines_bytes;
   const weight_gradient job = make(shape);
   const bool is_final = job.chunks == 1 && job.bytes == job.compute_bytes;
   return is_final ? 0 : job.chunks * job.rows * shape->filters * job.compute_bytes;
@@ -266,6 +269,10 @@ void cj_convolution_weight_gradient(const cj_convolution_shape *shape, const voi
   }
   if (cj_winograd_weights_workspace(shape) > 0) {
     cj_winograd_weights_run(shape, x, dy, dw, workspace);
+    return;
+  }
+  if (cj_weights_lines_workspace(shape) > 0) {
+    cj_weights_lines_run(shape, x, dy, dw, workspace);
     return;
   }
   const bool is_final = job.chunks == 1 && job.bytes == job.compute_bytes;

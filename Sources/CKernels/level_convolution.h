@@ -53,9 +53,12 @@ static void NAME(gemm_multiply_window)(const cj_gemm_window *window) {
 #define WINDOWS(height) NAME(gemm_window_##height),
   static void (*const tiles[HEIGHT])(const cj_gemm_window *window, int64_t row) = {TILES(WINDOWS)};
   const int64_t count = cj_ceil_div(window->rows, HEIGHT), height = window->rows / count;
+  const int64_t share = cj_ceil_div(window->next_pieces, count);
   int64_t row = 0;
   for (int64_t i = 0; i < count; i++) {
     const int64_t rows = height + (i < window->rows % count);
+    for (int64_t p = i * share; p < cj_min64(window->next_pieces, (i + 1) * share); p++)
+      __builtin_prefetch(window->next + p * 64);
     tiles[rows - 1](window, row);
     row += rows;
   }

@@ -127,6 +127,8 @@ static void NAME(gemm_multiply)(const cj_gemm_panel *panel) {
 }
 
 #include "level_convolution.h"
+#include "level_lines.h"
+#include "level_positions.h"
 
 #undef TILE
 #undef TILE_UNROLLED
@@ -148,3 +150,5 @@ INLINE void NAME(gemm_transpose)(const STEP_VEC *rows, STEP_VEC *out) {
     out[1] = ZIP_64_HIGH(STEP_VEC, rows[0], rows[1]);
   }
 }
+
+#include "level_dots.h"

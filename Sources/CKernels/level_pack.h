@@ -198,12 +198,16 @@ static void PACK(gemm_multiply_rows)(const cj_gemm_rows *part) {
 
 static const cj_gemm_kernels PACK(gemm_kernels) = {
     .width = WIDTH,
+    .lanes = COUNT,
     .step = STEP_LENGTH,
     .step_bytes = sizeof(STEP),
     .reads_in_place = sizeof(SOURCE) * STEP_LENGTH == sizeof(STEP),
     .multiply = NAME(gemm_multiply),
     .multiply_rows = PACK(gemm_multiply_rows),
     .multiply_window = NAME(gemm_multiply_window),
+    .multiply_dots = NAME(gemm_multiply_dots),
+    .multiply_line = NAME(gemm_multiply_line),
+    .multiply_positions = NAME(gemm_multiply_positions),
     .pack_a = PACK(gemm_pack_a),
     .pack_b = PACK(gemm_pack_b),
 };

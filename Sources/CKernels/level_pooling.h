@@ -29,8 +29,8 @@ INLINE void NAME(max_tile)(int64_t vectors, int64_t channels, int64_t c, int64_t
   for (int64_t v = 0; v < vectors; v++) {
     SOURCE *to = (SOURCE *)all->values + result + v * LANES_OF;
     STORE_SOME(to, NARROW(best[v]), channels * (int64_t)sizeof(SOURCE));
-    if (all->positions)
-      STORE_SOME(all->positions + result + v * LANES_OF, CONVERT(at[v], INDEX_BITS), channels * (int64_t)sizeof(int32_t));
+    if (!all->positions) continue;
+    STORE_SOME(all->positions + result + v * LANES_OF, CONVERT(at[v], INDEX_BITS), channels * (int64_t)sizeof(int32_t));
   }
 }
 

@@ -53,20 +53,53 @@ typedef struct {
   const char *const *a;
   const cj_gemm_run *runs;
   int64_t run_count;
-  const char *b;  // a packed panel
+  const char *b;   // a packed panel; for dots a line of steps for each column
+  int64_t b_line;  // of dots
   char *const *c;
   int64_t c_offset;  // in bytes, of each row
   bool accumulate;
+  const char *next;  // the next panel, fetched meanwhile
+  int64_t next_pieces;  // of 64 bytes
 } cj_gemm_window;
+
+// c = a . b for positions along a line, each step of k at an offset of its own.
+typedef struct {
+  int64_t positions, columns, steps;
+  const char *a;
+  int64_t a_step;          // between positions
+  const int64_t *offsets;  // in bytes, of each step
+  const char *b;           // packed panels
+  int64_t b_panel;         // between them
+  char *c;
+  int64_t c_step;
+} cj_gemm_line;
+
+// sums += a' . b, whose steps are positions of some lines: those of b lie `columns` or more apart, each row of the sums
+// finds its own in a. Strides are in bytes.
+typedef struct {
+  int64_t rows, columns, lines, positions;
+  const char *a;
+  const int64_t *offsets;  // of each row
+  int64_t a_line, a_step;
+  const char *b;  // whole panels can be read
+  int64_t b_line, b_step;
+  char *sums;
+  int64_t sums_line;  // of whole panels
+} cj_gemm_positions;
 
 typedef struct cj_gemm_kernels {
   int64_t width;        // columns of a panel of B
+  int64_t lanes;        // of a vector
   int64_t step;         // elements of k in a step
   int64_t step_bytes;
   bool reads_in_place;  // steps are what lies in memory, for A at least where k is a multiple of `step`
   void (*multiply)(const cj_gemm_panel *panel);
   void (*multiply_rows)(const cj_gemm_rows *rows);
   void (*multiply_window)(const cj_gemm_window *window);
+  // For few columns. Runs are of whole vectors, nothing is accumulated.
+  void (*multiply_dots)(const cj_gemm_window *window);
+  void (*multiply_line)(const cj_gemm_line *line);
+  void (*multiply_positions)(const cj_gemm_positions *part);
   // Lines of A `line_bytes` apart, their steps neighbours.
   void (*pack_a)(const cj_gemm_lines *lines, char *packed, int64_t line_bytes);
   // A panel of B: at most `width` lines.

@@ -44,10 +44,9 @@ static int64_t find_places(const pooling *job, const char *image, const int64_t 
 // How many windows from o2 on see all their places; at least 1, whatever it sees.
 static int64_t count_whole(const pooling *job, int64_t o2) {
   const int64_t last = job->shape->window[2] - 1;
-  int64_t count = 0;
-  while (o2 + count < job->shape->results[2] && place(job, 2, o2 + count, 0) >= 0 && place(job, 2, o2 + count, last) >= 0)
-    count++;
-  return cj_max64(1, count);
+  int64_t end = o2;
+  while (end < job->shape->results[2] && place(job, 2, end, 0) >= 0 && place(job, 2, end, last) >= 0) end++;
+  return cj_max64(1, end - o2);
 }
 
 static void pool_lines(void *context, int64_t task) {

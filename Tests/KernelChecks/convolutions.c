@@ -176,6 +176,12 @@ static void draw_far_axis(cj_convolution_shape *s, int axis) {
   s->results[axis] = cj_max64(0, s->extents[axis] + s->before[axis] + behind - reach - 1) / s->strides[axis] + 1;
 }
 
+static void swap(int64_t *a, int64_t *b) {
+  const int64_t value = *a;
+  *a = *b;
+  *b = value;
+}
+
 static cj_convolution_shape draw_shape(cj_dtype dtype, int axes, bool is_plain) {
   cj_convolution_shape s = {.dtype = dtype, .batch = 1 + draw_below(3), .groups = 1 + (draw_below(4) == 0)};
   s.channels = s.groups * (1 + draw_below(draw_below(3) == 0 ? 300 : 40));
@@ -201,5 +207,15 @@ void check_convolutions(void) {
       if (axis == AXES - 1 - round % 3 || draw_below(4) == 0) draw_far_axis(&shape, axis);
     check(&shape, false);
     check(&shape, true);
+  }
+  // Few columns of many products, as where a network begins or ends.
+  for (int round = 0; round < 120; round++) {
+    cj_convolution_shape shape = draw_shape(dtypes[round % 5], 1 + round % 3, round % 4 == 0);
+    const bool is_gradient = round % 2 == 0;
+    shape.groups = 1 + (draw_below(4) == 0);
+    shape.channels = shape.groups * (1 + draw_below(7));
+    shape.filters = shape.groups * 16 * (1 + draw_below(4));
+    if (!is_gradient) swap(&shape.channels, &shape.filters);
+    check(&shape, is_gradient);
   }
 }
