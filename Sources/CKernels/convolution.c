@@ -16,7 +16,7 @@ enum {
   SOURCE_BYTES = 384 << 10,  // what a task takes of the source at a time stays in the second-level cache
   BLOCK_COLUMNS = 512,
   LEAST_TASKS = 16,          // wanted, so that uneven threads finish together
-  POSITIONS_THAT_GAIN = 1024,  // results for which a copy of the weights saves much (decision 12)
+  POSITIONS_THAT_GAIN = 4096,  // results for which a copy of the weights saves much (decision 12)
   DOTS = 8,                  // vectors of products at least that pay for adding up their lanes
   LEAST_LINE = 8,            // results along a line at least that fill tiles
   LINE_WEIGHTS = 24 << 10,   // that stay in the first-level cache beside the lines
@@ -128,9 +128,13 @@ static void report(const cj_convolution_job *job, const int64_t *first, const in
   for (int64_t i = 0; i < count; i++) report(job, first, counts, axis + 1, row + i, column, columns);
 }
 
-void cj_convolution_report(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int64_t column,
-                           int64_t columns) {
-  if (job->done) report(job, first, counts, 0, 0, column, columns);
+static void find_box(const cj_convolution_job *job, int64_t index, int64_t *first, int64_t *counts) {
+  for (int axis = CJ_CONVOLUTION_AXES; axis >= 0; axis--) {
+    const int64_t boxes = cj_ceil_div(job->counts[axis], job->box[axis]);
+    first[axis] = index % boxes * job->box[axis];
+    counts[axis] = cj_min64(job->box[axis], job->counts[axis] - first[axis]);
+    index /= boxes;
+  }
 }
 
 static void run_task(void *context, int64_t task) {
@@ -140,33 +144,26 @@ static void run_task(void *context, int64_t task) {
   task /= job->column_blocks;
   const int64_t group = task % job->groups;
   int64_t first[1 + CJ_CONVOLUTION_AXES], counts[1 + CJ_CONVOLUTION_AXES];
-  cj_convolution_find_box(job, task / job->groups, first, counts);
-  cj_convolution_box(job, first, counts, group, column, columns);
-  cj_convolution_report(job, first, counts, group * job->columns + column, columns);
+  find_box(job, task / job->groups, first, counts);
+  if (job->is_winograd) cj_winograd_box(job, first, counts, group, column, columns);
+  else cj_convolution_box(job, first, counts, group, column, columns);
+  if (job->done) report(job, first, counts, 0, 0, group * job->columns + column, columns);
 }
 
 // ---------------------------------------------------------------- cut
 
-int64_t cj_convolution_choose_box(cj_convolution_job *job, int64_t rows) {
+// Boxes of at most `most` q, nearly equal; how many.
+static int64_t choose_box(cj_convolution_job *job, int64_t most) {
   int64_t inner = 1, boxes = 1;
   bool is_cut = false;
   for (int axis = CJ_CONVOLUTION_AXES; axis >= 0; axis--) {
-    const int64_t most = is_cut ? 1 : cj_max64(1, rows / inner);
-    job->box[axis] = even_part(job->counts[axis], most, 1);
+    const int64_t room = is_cut ? 1 : cj_max64(1, most / inner);
+    job->box[axis] = even_part(job->counts[axis], room, 1);
     is_cut |= job->box[axis] < job->counts[axis];
     inner *= job->box[axis];
     boxes *= cj_ceil_div(job->counts[axis], job->box[axis]);
   }
   return boxes;
-}
-
-void cj_convolution_find_box(const cj_convolution_job *job, int64_t index, int64_t *first, int64_t *counts) {
-  for (int axis = CJ_CONVOLUTION_AXES; axis >= 0; axis--) {
-    const int64_t boxes = cj_ceil_div(job->counts[axis], job->box[axis]);
-    first[axis] = index % boxes * job->box[axis];
-    counts[axis] = cj_min64(job->box[axis], job->counts[axis] - first[axis]);
-    index /= boxes;
-  }
 }
 
 // What a task reads again and again: a part of the channels of its box's surroundings.
@@ -188,13 +185,16 @@ static int64_t line_columns(const cj_convolution_job *job) {
 // The number of tasks.
 static int64_t choose_blocks(cj_convolution_job *job) {
   const int64_t width = job->width;
-  int64_t rows = BOX_ROWS, columns = cj_min64(job->columns, BLOCK_COLUMNS), boxes;
+  int64_t most = job->most_box, columns = cj_min64(job->columns, BLOCK_COLUMNS), boxes;
   if (job->tiles == CJ_TILES_OF_LINES) columns = cj_min64(columns, line_columns(job));
   for (;;) {
-    boxes = cj_convolution_choose_box(job, rows) * job->groups;
-    const bool is_large = source_bytes(job) > SOURCE_BYTES;
-    if (!is_large && boxes * cj_ceil_div(job->columns, columns) >= LEAST_TASKS) break;
-    if (rows > LEAST_ROWS) rows /= 2;
+    boxes = choose_box(job, most) * job->groups;
+    const bool is_large = !job->is_winograd && source_bytes(job) > SOURCE_BYTES;
+    const bool cuts_box = most > job->least_box;
+    // Each thread with columns of a box transforms it for itself.
+    const int64_t wanted = job->is_winograd && !cuts_box ? LEAST_TASKS / 2 : LEAST_TASKS;
+    if (!is_large && boxes * cj_ceil_div(job->columns, columns) >= wanted) break;
+    if (cuts_box) most = cj_max64(job->least_box, most / 2);
     else if (!is_large && columns >= 2 * width) columns = cj_ceil_div(columns, 2);
     else break;
   }
@@ -234,12 +234,8 @@ static void plan(cj_convolution_job *job) {
   job->position_bytes = job->copies ? cj_ceil_div(job->channels, step) * job->kernels->step_bytes
                                     : job->source_channels * job->bytes;
   choose_tiles(job);
-}
-
-static void run(cj_convolution_job *job) {
-  static _Atomic uint64_t calls = 0;
-  job->number = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
-  cj_parallel(choose_blocks(job), run_task, job);
+  job->most_box = BOX_ROWS;
+  job->least_box = LEAST_ROWS;
 }
 
 // ---------------------------------------------------------------- entry
@@ -310,7 +306,8 @@ cj_convolution_way cj_convolution_way_of(const cj_convolution_shape *shape, bool
 // One whose weights are packed.
 static cj_convolution_job plan_of(const cj_convolution_shape *shape, bool is_gradient, cj_convolution_way way) {
   cj_convolution_job job = make_job(shape, is_gradient);
-  if (way == CJ_CONVOLUTION_WINOGRAD) cj_winograd_plan(&job);
+  job.is_winograd = way == CJ_CONVOLUTION_WINOGRAD;
+  if (job.is_winograd) cj_winograd_plan(&job);
   else plan(&job);
   return job;
 }
@@ -321,12 +318,12 @@ static int64_t workspace(const cj_convolution_shape *shape, bool is_gradient) {
   const cj_convolution_way way = cj_convolution_way_of(shape, is_gradient);
   if (!packs(way)) return 0;
   const cj_convolution_job job = plan_of(shape, is_gradient, way);
-  return way == CJ_CONVOLUTION_WINOGRAD ? cj_winograd_panels_bytes(&job) : cj_convolution_panels_bytes(&job);
+  return job.is_winograd ? cj_winograd_panels_bytes(&job) : cj_convolution_panels_bytes(&job);
 }
 
-static void pack(cj_convolution_job *job, cj_convolution_way way) {
+static void pack(cj_convolution_job *job) {
   const int64_t panels = job->groups * cj_ceil_div(job->columns, job->width);
-  cj_parallel(panels, way == CJ_CONVOLUTION_WINOGRAD ? cj_winograd_pack_panel : cj_convolution_pack_panel, job);
+  cj_parallel(panels, job->is_winograd ? cj_winograd_pack_panel : cj_convolution_pack_panel, job);
 }
 
 static void convolve(const cj_convolution_shape *shape, bool is_gradient, const void *source, const void *w,
@@ -355,9 +352,10 @@ static void convolve(const cj_convolution_shape *shape, bool is_gradient, const 
   job.panels = shape->packed ? (char *)shape->packed : workspace;
   job.done = done;
   job.context = context;
-  if (!shape->packed) pack(&job, way);
-  if (way == CJ_CONVOLUTION_WINOGRAD) cj_winograd_run(&job);
-  else run(&job);
+  if (!shape->packed) pack(&job);
+  static _Atomic uint64_t calls = 0;
+  job.number = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
+  cj_parallel(choose_blocks(&job), run_task, &job);
 }
 
 int64_t cj_convolution_packed_bytes(const cj_convolution_shape *shape, bool is_gradient) {
@@ -379,7 +377,7 @@ void cj_convolution_pack(const cj_convolution_shape *shape, bool is_gradient, co
   cj_convolution_job job = plan_of(shape, is_gradient, way);
   job.weights = w;
   job.panels = packed;
-  pack(&job, way);
+  pack(&job);
 }
 
 int64_t cj_convolution_workspace(const cj_convolution_shape *shape) { return workspace(shape, false); }

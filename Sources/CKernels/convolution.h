@@ -26,7 +26,7 @@ typedef struct cj_convolution_job {
   const cj_level *level;
   const cj_gemm_kernels *kernels;
   uint64_t number;  // of the call
-  bool is_gradient;
+  bool is_gradient, is_winograd;
   int64_t batch, groups, channels, columns;  // the latter of a group: what is summed over, what results
   const char *source, *weights;
   char *result;
@@ -44,6 +44,7 @@ typedef struct cj_convolution_job {
   // A task has a box of results by a block of columns. Axis 0 is the batch.
   // Each q stands for `unit` results.
   int64_t counts[1 + CJ_CONVOLUTION_AXES], box[1 + CJ_CONVOLUTION_AXES], unit[1 + CJ_CONVOLUTION_AXES];
+  int64_t most_box, least_box;  // q that a box has at most, and at least where there are as many
   int64_t block_columns, column_blocks;
   cj_block_done done;
   void *context;
@@ -86,19 +87,12 @@ int64_t cj_convolution_tap(const cj_convolution_job *job, const cj_phase *phases
 void cj_convolution_box(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int64_t group,
                         int64_t column, int64_t columns);
 
-// Boxes of at most `rows` q, nearly equal; how many.
-int64_t cj_convolution_choose_box(cj_convolution_job *job, int64_t rows);
-// Box number `index`.
-void cj_convolution_find_box(const cj_convolution_job *job, int64_t index, int64_t *first, int64_t *counts);
-// Tells who wants to know that a box is done.
-void cj_convolution_report(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int64_t column,
-                           int64_t columns);
-
 // Whether Winograd's way is for this shape.
 bool cj_winograd_is_less(const cj_convolution_shape *shape, bool is_gradient);
 int64_t cj_winograd_panels_bytes(const cj_convolution_job *job);
 void cj_winograd_plan(cj_convolution_job *job);
 void cj_winograd_pack_panel(void *job, int64_t panel);
-void cj_winograd_run(cj_convolution_job *job);
+void cj_winograd_box(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int64_t group,
+                     int64_t column, int64_t columns);
 
 #endif

@@ -187,7 +187,7 @@ static void run_slab(const box_work *work, const cj_phase *phases, int64_t rows,
                                  .c_offset = j * job->compute_bytes,
                                  .accumulate = slab->tap + slab->channel > 0,
                                  .next = next,
-                                 .next_pieces = next ? bytes / 64 : 0};
+                                 .next_bytes = next ? bytes : 0};
   if (job->tiles == CJ_TILES_OF_DOTS) job->kernels->multiply_dots(&window);
   else job->kernels->multiply_window(&window);
 }

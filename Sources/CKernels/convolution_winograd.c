@@ -7,6 +7,7 @@
 #include "convolution.h"
 
 enum {
+  AXES = CJ_CONVOLUTION_AXES,
   TILE = CJ_WINOGRAD_TILE,
   REACH = CJ_WINOGRAD_REACH,
   WINDOW = 3,
@@ -15,18 +16,18 @@ enum {
   SOURCE_BYTES = 512 << 10,        // transformed, of a task
   LEAST_TILES = 16,                // that share what is fetched of the weights
   MOST_TILES = 64,
-  LEAST_TASKS = 16,
+  FEW_WEIGHTS = 1 << 20,
   // What transforms of a value cost, in multiply-adds.
   SOURCE_COST = 400,
   RESULT_COST = 240,
-  WEIGHT_COST = 160,
+  WEIGHT_COST = 240,  // or what it takes to bring a transformed one from memory
 };
 
 bool cj_winograd_is_less(const cj_convolution_shape *shape, bool is_gradient) {
   const int64_t *extents = is_gradient ? shape->extents : shape->results, *window = shape->window;
   if (shape->is_plain || shape->dtype == CJ_FLOAT64 || shape->groups != 1) return false;
   if (window[0] != 1 || window[1] != WINDOW || window[2] != WINDOW) return false;
-  for (int axis = 0; axis < CJ_CONVOLUTION_AXES; axis++)
+  for (int axis = 0; axis < AXES; axis++)
     if (shape->strides[axis] != 1 || shape->dilations[axis] != 1) return false;
   const int64_t channels = is_gradient ? shape->filters : shape->channels;
   const int64_t columns = is_gradient ? shape->channels : shape->filters, pairs = channels * columns;
@@ -76,7 +77,8 @@ void cj_winograd_pack_panel(void *context, int64_t panel) {
 
 typedef struct {
   const cj_convolution_job *job;
-  int64_t first[1 + CJ_CONVOLUTION_AXES], counts[1 + CJ_CONVOLUTION_AXES], tiles;
+  const int64_t *first, *counts;  // of the box
+  int64_t tiles;
   char *source, *sums, *stage;
   int64_t line, source_matrix, sums_matrix;  // in bytes
 } box_work;
@@ -84,9 +86,9 @@ typedef struct {
 static void transform_source(const box_work *work) {
   const cj_convolution_job *job = work->job;
   const int64_t position = job->position_bytes, *counts = work->counts;
-  cj_span spans[CJ_CONVOLUTION_AXES];
+  cj_span spans[AXES];
   int64_t bytes = counts[0] * position;
-  for (int axis = 0; axis < CJ_CONVOLUTION_AXES; axis++) {
+  for (int axis = 0; axis < AXES; axis++) {
     const int64_t unit = job->unit[1 + axis];
     spans[axis] = (cj_span){.first = work->first[1 + axis] * unit + cj_convolution_phase(job, axis, 0).start,
                             .count = counts[1 + axis] * unit + job->window[axis] - 1,
@@ -95,7 +97,7 @@ static void transform_source(const box_work *work) {
     bytes *= spans[axis].count;
   }
   const int64_t line = spans[2].count * position;
-  char *copy = cj_scratch(CJ_SCRATCH_LINES, bytes + CJ_WINOGRAD_OVERHANG);
+  char *copy = cj_scratch(CJ_SCRATCH_PRODUCT, bytes + CJ_WINOGRAD_OVERHANG);
   cj_convolution_copy(job, work->first[0], counts[0], 0, spans, copy);
   int64_t tile = 0;
   for (int64_t plane = 0; plane < counts[0] * counts[1]; plane++)
@@ -161,25 +163,40 @@ static void transform_results(const box_work *work, int64_t panel) {
         }
 }
 
-static void run_box(void *context, int64_t index) {
-  const cj_convolution_job *job = context;
-  box_work work = {.job = job, .line = job->position_bytes + PADDING};
-  cj_convolution_find_box(job, index, work.first, work.counts);
-  work.tiles = work.counts[0] * work.counts[1] * work.counts[2] * work.counts[3];
+// What the thread transformed last: a task's neighbours have other columns of the same box.
+static _Thread_local struct {
+  uint64_t number;
+  int64_t first[1 + AXES];
+} kept;
+
+static void find_source(box_work *work) {
+  const cj_convolution_job *job = work->job;
+  work->source = cj_scratch(CJ_SCRATCH_LINES, MATRICES * work->source_matrix);
+  if (kept.number == job->number && memcmp(kept.first, work->first, sizeof kept.first) == 0) return;
+  transform_source(work);
+  kept.number = job->number;
+  memcpy(kept.first, work->first, sizeof kept.first);
+}
+
+void cj_winograd_box(const cj_convolution_job *job, const int64_t *first, const int64_t *counts, int64_t group,
+                     int64_t column, int64_t columns) {
+  (void)group;
+  const int64_t width = job->kernels->width, value = width * (int64_t)sizeof(float);
   const int64_t most = job->box[0] * job->box[1] * job->box[2] * job->box[3];
-  const int64_t value = job->kernels->width * (int64_t)sizeof(float);
+  box_work work = {.job = job,
+                   .first = first,
+                   .counts = counts,
+                   .tiles = counts[0] * counts[1] * counts[2] * counts[3],
+                   .line = job->position_bytes + PADDING};
   work.source_matrix = most * work.line;
   work.sums_matrix = most * value + PADDING;
-  work.source = cj_scratch(CJ_SCRATCH_PRODUCT,
-                           MATRICES * (work.source_matrix + work.sums_matrix) + TILE * TILE * value);
-  work.sums = work.source + MATRICES * work.source_matrix;
+  find_source(&work);
+  work.sums = cj_scratch(CJ_SCRATCH_PRODUCT, MATRICES * work.sums_matrix + TILE * TILE * value);
   work.stage = work.sums + MATRICES * work.sums_matrix;
-  transform_source(&work);
-  for (int64_t panel = 0; panel * job->kernels->width < job->columns; panel++) {
+  for (int64_t panel = column / width; panel * width < column + columns; panel++) {
     multiply(&work, panel);
     transform_results(&work, panel);
   }
-  cj_convolution_report(job, work.first, work.counts, 0, job->columns);
 }
 
 void cj_winograd_plan(cj_convolution_job *job) {
@@ -188,15 +205,12 @@ void cj_winograd_plan(cj_convolution_job *job) {
   job->position_bytes = job->channels * (int64_t)sizeof(float);
   job->counts[0] = job->batch;
   job->unit[0] = 1;
-  for (int axis = 0; axis < CJ_CONVOLUTION_AXES; axis++) {
+  for (int axis = 0; axis < AXES; axis++) {
     job->unit[1 + axis] = axis == 0 ? 1 : TILE;
     job->counts[1 + axis] = cj_ceil_div(job->result_extents[axis], job->unit[1 + axis]);
   }
-}
-
-void cj_winograd_run(cj_convolution_job *job) {
   const int64_t fitting = SOURCE_BYTES / (MATRICES * (job->position_bytes + PADDING));
-  int64_t tiles = cj_max64(LEAST_TILES, cj_min64(MOST_TILES, fitting)), boxes;
-  while ((boxes = cj_convolution_choose_box(job, tiles)) < LEAST_TASKS && tiles > LEAST_TILES / 2) tiles /= 2;
-  cj_parallel(boxes, run_box, job);
+  // Weights that stay in the second-level cache are read again for nothing.
+  job->least_box = cj_winograd_panels_bytes(job) <= FEW_WEIGHTS ? LEAST_TILES / 2 : LEAST_TILES;
+  job->most_box = cj_max64(LEAST_TILES, cj_min64(MOST_TILES, fitting));
 }

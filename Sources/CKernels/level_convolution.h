@@ -1,8 +1,9 @@
 // The tiles of convolutions, included by level_matmul.h: those of products, but that each row of A and of C
 // lies somewhere else, and that k is made of runs.
 
-// `height` rows of a window from `row` on.
-INLINE void NAME(gemm_window_tile)(int64_t height, const cj_gemm_window *window, int64_t row) {
+// `height` rows of a window from `row` on; if it fetches, each step a part of a line of what comes next.
+INLINE void NAME(gemm_window_tile)(int64_t height, bool fetches, const cj_gemm_window *window, int64_t row,
+                                   const char *next, int64_t next_step) {
   const char *a[HEIGHT], *b = window->b;
   VEC sums[HEIGHT][VECTORS];
 #pragma clang loop unroll(full)
@@ -26,6 +27,8 @@ INLINE void NAME(gemm_window_tile)(int64_t height, const cj_gemm_window *window,
 #pragma clang loop unroll(full)
         for (int j = 0; j < VECTORS; j++) sums[i][j] = MULTIPLY_ADD(left, right[j], sums[i][j]);
       }
+      if (fetches) __builtin_prefetch(next, 0, 2);
+      next += next_step;
       at += sizeof(STEP);
       b += VECTORS * sizeof(STEP_VEC);
     }
@@ -43,26 +46,40 @@ INLINE void NAME(gemm_window_tile)(int64_t height, const cj_gemm_window *window,
   }
 }
 
-#define WINDOW_TILE(height)                                                            \
-  static void NAME(gemm_window_##height)(const cj_gemm_window *window, int64_t row) {  \
-    NAME(gemm_window_tile)(height, window, row);                                       \
+#define WINDOW_TILE(height)                                                                                   \
+  static void NAME(gemm_window_##height)(const cj_gemm_window *window, int64_t row) {                         \
+    NAME(gemm_window_tile)(height, false, window, row, NULL, 0);                                              \
+  }                                                                                                           \
+  static void NAME(gemm_window_fetch_##height)(const cj_gemm_window *window, int64_t row, const char *next,   \
+                                               int64_t step) {                                                \
+    NAME(gemm_window_tile)(height, true, window, row, next, step);                                            \
   }
 TILES(WINDOW_TILE)
 
 static void NAME(gemm_multiply_window)(const cj_gemm_window *window) {
 #define WINDOWS(height) NAME(gemm_window_##height),
+#define FETCHES(height) NAME(gemm_window_fetch_##height),
   static void (*const tiles[HEIGHT])(const cj_gemm_window *window, int64_t row) = {TILES(WINDOWS)};
+  static void (*const fetching[HEIGHT])(const cj_gemm_window *window, int64_t row, const char *next,
+                                        int64_t step) = {TILES(FETCHES)};
   const int64_t count = cj_ceil_div(window->rows, HEIGHT), height = window->rows / count;
-  const int64_t share = cj_ceil_div(window->next_pieces, count);
+  const int64_t share = cj_ceil_div(window->next_bytes, 64 * count) * 64;
+  const int64_t step = (int64_t)(VECTORS * sizeof(STEP_VEC)) / count;
   int64_t row = 0;
   for (int64_t i = 0; i < count; i++) {
     const int64_t rows = height + (i < window->rows % count);
-    for (int64_t p = i * share; p < cj_min64(window->next_pieces, (i + 1) * share); p++)
-      __builtin_prefetch(window->next + p * 64);
-    tiles[rows - 1](window, row);
+    // Few tiles would wait for so much at once.
+    if (window->next_bytes > 0 && count <= FETCHING_TILES) {
+      fetching[rows - 1](window, row, window->next + i * share, step);
+    } else {
+      for (int64_t at = i * share; at < cj_min64(window->next_bytes, (i + 1) * share); at += 64)
+        __builtin_prefetch(window->next + at);
+      tiles[rows - 1](window, row);
+    }
     row += rows;
   }
 }
 
 #undef WINDOW_TILE
 #undef WINDOWS
+#undef FETCHES

@@ -4,6 +4,8 @@
 
 // Few rows: rows and steps at a time, and steps of a single row.
 enum { ROWS_HEIGHT = 4, ROWS_STEPS = 16, ROW_STEPS = 8 };
+// Tiles of a window that fetch the next panel step by step.
+enum { FETCHING_TILES = 12 };
 
 #define LANE float
 #define VEC vf

@@ -59,7 +59,7 @@ typedef struct {
   int64_t c_offset;  // in bytes, of each row
   bool accumulate;
   const char *next;  // the next panel, fetched meanwhile
-  int64_t next_pieces;  // of 64 bytes
+  int64_t next_bytes;
 } cj_gemm_window;
 
 // c = a . b for positions along a line, each step of k at an offset of its own.
