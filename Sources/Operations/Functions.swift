@@ -55,7 +55,7 @@ extension ElementwiseFunction {
 
   /// max(x, 0); gradient 0 at 0.
   public static let relu = ElementwiseFunction(
-    "relu", arity: 1, .numbers, gradients: [{ x, _, g in Value.apply(.wherePositive, x[0], g) }]
+    "relu", arity: 1, .numbers, gradients: [{ _, y, g in Value.apply(.wherePositive, y, g) }]
   ) { builder, x in x[0].binary(.maximum, builder.constant(.integer(0), x[0].type)) }
 
   /// ln(1 + eˣ) = max(x, 0) + log1p(e^−|x|).
