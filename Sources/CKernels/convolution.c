@@ -380,6 +380,18 @@ void cj_convolution_pack(const cj_convolution_shape *shape, bool is_gradient, co
   pack(&job);
 }
 
+bool cj_convolution_has_whole_rows(const cj_convolution_shape *shape, bool is_gradient) {
+  const cj_convolution_way way = cj_convolution_way_of(shape, is_gradient);
+  if (way == CJ_CONVOLUTION_PRODUCT) {
+    const cj_product product = product_of(shape, is_gradient);
+    return cj_product_has_whole_rows(&product);
+  }
+  if (way != CJ_CONVOLUTION_WINDOWS) return true;
+  cj_convolution_job job = plan_of(shape, is_gradient, way);
+  choose_blocks(&job);
+  return job.groups == 1 && job.column_blocks == 1;
+}
+
 int64_t cj_convolution_workspace(const cj_convolution_shape *shape) { return workspace(shape, false); }
 
 void cj_convolution(const cj_convolution_shape *shape, const void *x, const void *w, void *y, void *workspace,

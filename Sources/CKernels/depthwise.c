@@ -5,6 +5,7 @@
 #include "depthwise.h"
 
 enum {
+  BLOCK_BYTES = 32 << 10,  // of results that are told of at a time: they are in the second-level cache still
   LEAST_TASKS = 16,  // wanted, so that uneven threads finish together
   CHANNELS = 64,     // at a time for the weights' gradient: the lines stay in the first-level cache for all taps
 };
@@ -118,10 +119,14 @@ static void run_lines(void *context, int64_t task) {
   run *runs = cj_scratch(CJ_SCRATCH_PRODUCT, run_bytes + volume(job->shape->window) * (int64_t)sizeof(cj_tap));
   cj_tap *taps = (cj_tap *)((char *)runs + run_bytes);
   const int64_t count = find_runs(job, runs);
-  for (int64_t line = first; line < end; line++)
+  const int64_t line_bytes = job->results[2] * job->shape->channels * job->bytes;
+  const int64_t lines = cj_max64(1, BLOCK_BYTES / cj_max64(1, line_bytes));
+  for (int64_t line = first, told = first; line < end; line++) {
     for (int64_t i = 0; i < count; i++) fill_run(job, line, runs + i, taps);
-  if (job->done)
-    job->done(job->context, first * job->results[2], (end - first) * job->results[2], 0, job->shape->channels);
+    if (!job->done || (line + 1 < end && line + 1 - told < lines)) continue;
+    job->done(job->context, told * job->results[2], (line + 1 - told) * job->results[2], 0, job->shape->channels);
+    told = line + 1;
+  }
 }
 
 void cj_depthwise(const cj_convolution_shape *shape, bool is_gradient, const void *source, const void *w,

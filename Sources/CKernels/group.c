@@ -3,6 +3,7 @@
 
 #include "group_tile.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 // Row values at every column.
@@ -301,8 +302,16 @@ static void start_constants(tile_state *state) {
     if (plan->steps[i].constant) run_step(state, &plan->steps[i]);
 }
 
+// What the thread's scratch was last laid out for: a plan of the blocks of that number.
+static _Thread_local struct {
+  uint64_t number;
+  const group_plan *plan;
+  tile_state state;
+} kept;
+
 static void start_task(tile_state *state, const group_plan *plan, int64_t fold_depth) {
   const cj_group *group = plan->group;
+  kept.number = 0;
   const task_layout at = lay_out(plan, fold_depth);
   char *scratch = cj_scratch(CJ_SCRATCH_TILES, at.bytes);
   if (!scratch) abort();  // some tens of KiB: nothing would run without them
@@ -346,19 +355,22 @@ static void locate(tile_state *state, int64_t first_row, int64_t rows, int64_t f
   }
 }
 
-static void locate_tile(tile_state *state, int64_t tile) {
+static void run_at(tile_state *state, int64_t row, int64_t row_end, int64_t column, int64_t column_end) {
   const group_plan *plan = state->plan;
-  const int64_t row = tile / plan->column_tiles * plan->tile_rows;
-  const int64_t column = tile % plan->column_tiles * plan->tile_columns;
-  locate(state, row, cj_min64(plan->tile_rows, plan->row_count - row), column,
-         cj_min64(plan->tile_columns, plan->column_count - column));
+  locate(state, row, cj_min64(plan->tile_rows, row_end - row), column,
+         cj_min64(plan->tile_columns, column_end - column));
+  run_tile(state);
+}
+
+// Tile number `tile` of all.
+static void run_number(tile_state *state, int64_t tile) {
+  const group_plan *plan = state->plan;
+  run_at(state, tile / plan->column_tiles * plan->tile_rows, plan->row_count,
+         tile % plan->column_tiles * plan->tile_columns, plan->column_count);
 }
 
 static void run_tiles(tile_state *state, int64_t first, int64_t end) {
-  for (int64_t tile = first; tile < end; tile++) {
-    locate_tile(state, tile);
-    run_tile(state);
-  }
+  for (int64_t tile = first; tile < end; tile++) run_number(state, tile);
 }
 
 static void run_folding_tiles(tile_state *state, int64_t depth, int64_t first, int64_t end) {
@@ -366,8 +378,7 @@ static void run_folding_tiles(tile_state *state, int64_t depth, int64_t first, i
   int64_t top = 0, leaves = 0;
   for (int64_t tile = first; tile < end; tile++) {
     const int64_t place = (tile - first) % tiles_per_leaf;
-    locate_tile(state, tile);
-    run_tile(state);
+    run_number(state, tile);
     fold_tile(state, depth, top, place == 0);
     if (place < tiles_per_leaf - 1 && tile < end - 1) continue;
     leaves++;
@@ -395,26 +406,29 @@ static void run_task(void *context, int64_t task) {
 }
 
 void cj_group_run(const cj_group *group, void *const *slots, void *workspace, cj_group_memo *memo) {
-  group_plan *plan = cj_group_plan_known(group, slots, workspace, memo);
+  group_plan *plan = cj_group_plan_known(group, slots, workspace, false, memo);
   cj_parallel(plan->tasks, run_task, plan);
   if (group->fold_count > 0 && plan->tasks > 1) finish_folds(plan);
 }
 
-// Runs a rectangle of the space, on the calling thread.
-static void run_block(void *context, int64_t row, int64_t rows, int64_t column, int64_t columns) {
-  const group_plan *plan = context;
-  tile_state state;
-  start_task(&state, plan, 0);
-  for (int64_t i = row; i < row + rows; i++) {
-    for (int64_t j = column; j < column + columns; j += plan->tile_columns) {
-      locate(&state, i, 1, j, cj_min64(plan->tile_columns, column + columns - j));
-      run_tile(&state);
-    }
-  }
-  if (plan->streams) cj_stream_fence();
+// ---------------------------------------------------------------- blocks
+
+cj_group_blocks cj_group_start_blocks(const cj_group *group, void *const *slots, cj_group_memo *memo) {
+  static _Atomic uint64_t numbers = 0;
+  return (cj_group_blocks){cj_group_plan_known(group, slots, NULL, false, memo),
+                           cj_group_plan_known(group, slots, NULL, true, memo),
+                           atomic_fetch_add_explicit(&numbers, 1, memory_order_relaxed) + 1};
 }
 
-void cj_matmul_then(const cj_product *product, const void *a, const void *b, void *c, const cj_group *group,
-                    void *const *slots) {
-  cj_matmul(product, a, b, c, run_block, cj_group_plan_blocks(group, slots));
+void cj_group_run_block(void *context, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  const cj_group_blocks *blocks = context;
+  const group_plan *whole = blocks->whole, *plan = columns == whole->column_count ? whole : blocks->parts;
+  // The constants of the block before serve this one too.
+  if (kept.number != blocks->number || kept.plan != plan) start_task(&kept.state, plan, 0);
+  kept.number = blocks->number;
+  kept.plan = plan;
+  for (int64_t i = row; i < row + rows; i += plan->tile_rows)
+    for (int64_t j = column; j < column + columns; j += plan->tile_columns)
+      run_at(&kept.state, i, row + rows, j, column + columns);
+  if (plan->streams) cj_stream_fence();
 }

@@ -92,7 +92,7 @@ typedef struct {
   int64_t row_tiles, column_tiles, tiles;
   int64_t tiles_per_task, tasks;
   bool streams, prefetches;
-  bool blocks;                            // runs rectangles as they come, a row at a time
+  bool parts;                             // runs parts of rows as they come, a row at a time
   int64_t prefetched;                     // elements of the next tile asked for in each step
   char *partials;                         // of the folds: [fold][task][column]
 } group_plan;
@@ -100,12 +100,13 @@ typedef struct {
 // No column of a register is single, and its slot has not been filled.
 enum { CJ_NO_COLUMN = -1, CJ_UNFILLED = -2 };
 
-// The plan lies in the calling thread's scratch.
-group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *workspace);
+// The plan lies in the calling thread's scratch. parts: for parts of rows, as they come.
+group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *workspace, bool parts);
 // The same, or what `memo` remembers.
-group_plan *cj_group_plan_known(const cj_group *group, void *const *slots, void *workspace, cj_group_memo *memo);
-// The same for parts of rows, as they come.
-group_plan *cj_group_plan_blocks(const cj_group *group, void *const *slots);
+group_plan *cj_group_plan_known(const cj_group *group, void *const *slots, void *workspace, bool parts,
+                                cj_group_memo *memo);
+// Room for one, which is kept apart for parts.
+group_plan *cj_group_plan_room(const cj_group *group, bool parts);
 
 // A plan is one block of so many bytes; this finds its parts in it, and returns room for an int32_t a register.
 size_t cj_plan_bytes(const cj_group *group);

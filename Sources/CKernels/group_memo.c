@@ -85,9 +85,8 @@ static const cj_access_bytes *find_extents(cj_group_memo *memo, const cj_group *
 
 // A copy of a plan for this run, in the calling thread's scratch.
 static group_plan *renew(const entry *entry, const cj_group *group, void *const *slots, void *workspace) {
-  const size_t bytes = cj_plan_bytes(group);
-  group_plan *plan = cj_scratch(CJ_SCRATCH_PLAN, (int64_t)bytes);
-  memcpy(plan, entry->plan, bytes);
+  group_plan *plan = cj_group_plan_room(group, entry->plan->parts);
+  memcpy(plan, entry->plan, cj_plan_bytes(group));
   plan->group = group;
   plan->slots = slots;
   plan->partials = workspace;
@@ -112,19 +111,20 @@ static void keep(cj_group_memo *memo, int index, const group_plan *plan, relatio
   free(fresh);
 }
 
-group_plan *cj_group_plan_known(const cj_group *group, void *const *slots, void *workspace, cj_group_memo *memo) {
+group_plan *cj_group_plan_known(const cj_group *group, void *const *slots, void *workspace, bool parts,
+                                cj_group_memo *memo) {
   const cj_access_bytes *extents = memo ? find_extents(memo, group) : NULL;
   relations now;
-  if (!extents || !find_relations(group, extents, slots, &now)) return cj_group_plan(group, slots, workspace);
+  if (!extents || !find_relations(group, extents, slots, &now)) return cj_group_plan(group, slots, workspace, parts);
   int index = 0;
   for (; index < MOST_ENTRIES; index++) {
     const entry *entry = atomic_load_explicit(&memo->entries[index], memory_order_acquire);
     if (!entry) break;
     if (entry->level == cj_current_level() && entry->has_partials == (workspace != NULL) &&
-        memcmp(&now, &entry->relations, sizeof now) == 0)
+        entry->plan->parts == parts && memcmp(&now, &entry->relations, sizeof now) == 0)
       return renew(entry, group, slots, workspace);
   }
-  group_plan *plan = cj_group_plan(group, slots, workspace);
+  group_plan *plan = cj_group_plan(group, slots, workspace, parts);
   if (index < MOST_ENTRIES) keep(memo, index, plan, now);
   return plan;
 }

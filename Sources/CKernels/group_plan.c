@@ -101,7 +101,7 @@ static int64_t rows_of_tile(const group_plan *plan, int64_t elements) {
 static void choose_shape(group_plan *plan, int64_t elements) {
   const cj_group *group = plan->group;
   const int64_t columns = plan->column_count;
-  if (plan->blocks) {
+  if (plan->parts) {
     plan->tile_columns = cj_min64(columns, elements);
     plan->tile_rows = 1;
   } else if (works_by_rows(group)) {
@@ -240,7 +240,7 @@ static void plan_loads(group_plan *plan, void *const *slots) {
     }
     if (planned->kind == ACCESS_DIRECT && must_copy(plan, i)) planned->kind = ACCESS_CONTIGUOUS;
     planned->repeats = planned->kind == ACCESS_ROWS && repeats(plan, access);
-    reg->constant = planned->repeats && plan->tile_columns == plan->column_count && !plan->blocks &&
+    reg->constant = planned->repeats && plan->tile_columns == plan->column_count && !plan->parts &&
                     cj_outer_strides_are_zero(group, access);
     reg->permanent = planned->repeats;
     if (planned->kind == ACCESS_DIRECT) reg->slot = -1;
@@ -273,7 +273,7 @@ static void plan_run(group_plan *plan, int store, bool streams) {
 
 static void plan_accesses(group_plan *plan, void *const *slots) {
   const cj_group *group = plan->group;
-  const bool streams = stored_bytes(group) >= STREAM_BYTES;
+  const bool streams = stored_bytes(group) >= STREAM_BYTES && !plan->parts;  // which begin anywhere in a line
   plan->streams = false;
   for (int i = 0; i < group->store_count; i++)
     plan_access(plan, &group->stores[i], slots, plan->level->store, &plan->stores[i]);
@@ -332,7 +332,7 @@ static void choose_prefetches(group_plan *plan) {
   int64_t active = 0;
   for (int i = 0; i < plan->step_count; i++) active += plan->steps[i].passes;
   plan->prefetched = plan->tile_rows * plan->tile_columns / cj_max64(1, active) + 1;
-  plan->prefetches = plan->prefetches && active >= PREFETCH_STEPS && !plan->blocks;
+  plan->prefetches = plan->prefetches && active >= PREFETCH_STEPS && !plan->parts;
 }
 
 static int64_t row_count(const cj_group *group) {
@@ -373,10 +373,14 @@ int32_t *cj_lay_out_plan(group_plan *plan) {
   return free_slots;
 }
 
-static group_plan *make_plan(const cj_group *group, void *const *slots, void *workspace, bool blocks) {
-  group_plan *plan = cj_scratch(CJ_SCRATCH_PLAN, (int64_t)cj_plan_bytes(group));
+group_plan *cj_group_plan_room(const cj_group *group, bool parts) {
+  return cj_scratch(parts ? CJ_SCRATCH_PARTS : CJ_SCRATCH_PLAN, (int64_t)cj_plan_bytes(group));
+}
+
+group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *workspace, bool parts) {
+  group_plan *plan = cj_group_plan_room(group, parts);
   *plan = (group_plan){
-      .group = group, .level = cj_current_level(), .slots = slots, .partials = workspace, .blocks = blocks};
+      .group = group, .level = cj_current_level(), .slots = slots, .partials = workspace, .parts = parts};
   int32_t *free_slots = cj_lay_out_plan(plan);
   plan->column_count = group->extents[group->rank - 1];
   plan->row_count = row_count(group);
@@ -400,12 +404,4 @@ static group_plan *make_plan(const cj_group *group, void *const *slots, void *wo
   choose_tasks(plan);
   choose_prefetches(plan);
   return plan;
-}
-
-group_plan *cj_group_plan(const cj_group *group, void *const *slots, void *workspace) {
-  return make_plan(group, slots, workspace, false);
-}
-
-group_plan *cj_group_plan_blocks(const cj_group *group, void *const *slots) {
-  return make_plan(group, slots, NULL, true);
 }

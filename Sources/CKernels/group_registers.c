@@ -154,7 +154,7 @@ static bool is_zero(const cj_group *group, uint16_t reg) {
 // selected by that differs from the rest there alone.
 static bool is_single(const group_plan *plan, const cj_instruction *instruction) {
   const planned_register *registers = plan->registers, *dst = &registers[instruction->dst];
-  if (plan->blocks || plan->tile_rows > 1 || plan->tile_columns < plan->column_count) return false;
+  if (plan->parts || plan->tile_rows > 1 || plan->tile_columns < plan->column_count) return false;
   if (dst->stored || dst->slot == -1) return false;
   if (instruction->op == CJ_EQUAL) return column_number(plan, instruction->a) && registers[instruction->b].uniform;
   return instruction->op == CJ_SELECT && registers[instruction->a].single && registers[instruction->c].uniform &&

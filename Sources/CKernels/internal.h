@@ -159,7 +159,7 @@ static inline int64_t cj_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b
 
 // A scratch buffer of the calling thread, kept for its next use; the process ends with a message if
 // the system has no memory. A nested use must take another slot.
-enum { CJ_SCRATCH_PLAN, CJ_SCRATCH_TILES, CJ_SCRATCH_PRODUCT, CJ_SCRATCH_LINES, CJ_SCRATCH_COUNT };
+enum { CJ_SCRATCH_PLAN, CJ_SCRATCH_PARTS, CJ_SCRATCH_TILES, CJ_SCRATCH_PRODUCT, CJ_SCRATCH_LINES, CJ_SCRATCH_COUNT };
 void *cj_scratch(int slot, int64_t bytes);
 
 // dst[r][c] = src[c][r] for r < rows, c < columns; elements are neighbours along

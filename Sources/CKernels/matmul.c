@@ -161,6 +161,14 @@ void cj_matmul(const cj_product *product, const void *a, const void *b, void *c,
   cj_parallel(cj_ceil_div(job.batch, job.matrices) * job.row_blocks * job.column_blocks, run_task, &job);
 }
 
+bool cj_product_has_whole_rows(const cj_product *product) {
+  cj_gemm job = make_job(product, NULL, NULL, NULL);
+  if (job.batch * job.m * job.n * job.k == 0) return true;
+  job.packed_b = product->packed_b;
+  choose_blocks(&job);
+  return !job.is_column && job.column_blocks == 1;
+}
+
 // ---------------------------------------------------------------- B that is packed once
 
 int64_t cj_packed_b_bytes(const cj_product *product) {

@@ -1,49 +1,64 @@
 import CajalBase
 import CajalIR
-import CajalOperations
 
-/// Lets elementwise groups run over the results of matrix products while these are still in the cache.
+/// Lets elementwise groups run over the results of products and convolutions while these are still in the cache.
 ///
-/// A group joins the last step that it waits for, if that is a product whose result it reads element by
-/// element. What else it reads lies ready by then.
+/// A group joins the last step whose result it reads element by element, if the backend wants it there. What else it
+/// reads lies ready by then, or the step waits for it: until the group's own turn, if nobody reads the result before.
 struct Epilogues {
-  /// Instructions at most. The group runs row by row of a block, which costs more for each instruction
-  /// than a pass over long tiles does: what memory traffic saves, a long program loses again.
-  static let instructionLimit = 12
-  /// Columns at least, for the same reason.
-  static let columnsLeast = 64
+  private var steps: [Step]
+  private var isMoved: [Bool]
+  /// The step that writes a buffer, and the first that reads it.
+  private var writer: [Int: Int] = [:]
+  private var reader: [Int: Int] = [:]
+  private let options: LoweringOptions
 
-  /// The steps with groups moved into products.
-  static func attach(_ steps: [Step], _ work: inout WorkCount) -> [Step] {
-    var steps = steps
-    var writer: [Int: Int] = [:]
-    var isMoved = [Bool](repeating: false, count: steps.count)
+  /// The steps with groups moved into others.
+  static func attach(_ steps: [Step], _ options: LoweringOptions, _ work: inout WorkCount) -> [Step] {
+    var epilogues = Epilogues(steps, options)
     for index in steps.indices {
       work.visits += 1 + steps[index].reads.count + steps[index].writes.count
-      if case .group(let group) = steps[index].kind,
-        let last = steps[index].reads.compactMap({ writer[$0] }).max(),
-        joins(group, steps[last])
-      {
-        steps[last] = Step(
-          kind: .followed(steps[last].kind, by: group), reads: steps[last].reads + steps[index].reads,
-          writes: steps[last].writes + steps[index].writes, isFallible: steps[last].isFallible,
-          path: steps[last].path)
-        isMoved[index] = true
-        for buffer in steps[index].writes { writer[buffer] = last }
-      } else {
-        for buffer in steps[index].writes { writer[buffer] = index }
-      }
+      epilogues.visit(index)
     }
-    return steps.indices.filter { !isMoved[$0] }.map { steps[$0] }
+    return epilogues.steps.indices.filter { !epilogues.isMoved[$0] }.map { epilogues.steps[$0] }
   }
 
-  private static func joins(_ group: FusedGroup, _ step: Step) -> Bool {
-    guard case .operation(let operation, _, let results, let types, _) = step.kind, operation is MatMul,
-      let product = results[0], types.first.shape == group.space, types.first.shape.count > 0,
-      group.space[-1] >= columnsLeast, group.instructions.count <= instructionLimit, !group.worksByRows
+  private init(_ steps: [Step], _ options: LoweringOptions) {
+    self.steps = steps
+    self.options = options
+    isMoved = [Bool](repeating: false, count: steps.count)
+  }
+
+  private mutating func visit(_ index: Int) {
+    let step = steps[index]
+    var place = index
+    if case .group(let group) = step.kind, let first = followed(by: group, step) {
+      let joined = Step(
+        kind: .followed(steps[first].kind, by: group), reads: steps[first].reads + step.reads,
+        writes: steps[first].writes + step.writes, isFallible: steps[first].isFallible, path: steps[first].path)
+      if step.reads.compactMap({ writer[$0] }).max() == first { place = first }
+      isMoved[place == first ? index : first] = true
+      steps[place] = joined
+    }
+    for buffer in steps[place].writes { writer[buffer] = place }
+    for buffer in step.reads where reader[buffer] == nil { reader[buffer] = index }
+  }
+
+  /// The step that `group`, the step `own`, should run with.
+  private func followed(by group: FusedGroup, _ own: Step) -> Int? {
+    let writers = own.reads.compactMap { writer[$0] }
+    guard let last = writers.max() else { return nil }
+    let candidates = Set(writers).filter { joins(group, steps[$0]) }
+    return candidates.filter { $0 == last || steps[$0].writes.allSatisfy { reader[$0] == nil } }.max()
+  }
+
+  private func joins(_ group: FusedGroup, _ step: Step) -> Bool {
+    guard case .operation(let operation, let operands, let results, let types, _) = step.kind, results.count == 1,
+      let result = results[0], types.first.shape == group.space, types.first.shape.count > 0, !group.worksByRows
     else { return false }
-    let loads = group.loads.filter { $0.placement.buffer == product }
+    let loads = group.loads.filter { $0.placement.buffer == result }
     return !loads.isEmpty && loads.allSatisfy { $0.readsWhole(group.space) }
+      && options.follows(group, operation, operands)
   }
 }
 

@@ -5,8 +5,9 @@ import CajalOperations
 /// What a backend wants of the lowering.
 public struct LoweringOptions: Sendable {
   public var fuses: Bool
-  /// Whether groups may run over the results of products as these come.
-  public var followsProducts: Bool
+  /// Whether a group that reads an operation's one result, element by element, should run over each part of it as
+  /// it comes.
+  public var follows: @Sendable (FusedGroup, any Operation, _ operands: [Placement]) -> Bool
   /// Whether an operation may read one of its operands through a strided view as it is. What it
   /// computes must not depend on the view by a bit: a value that is held is read contiguously.
   public var acceptsStrided: @Sendable (StridedOperand) -> Bool
@@ -26,12 +27,13 @@ public struct LoweringOptions: Sendable {
   }
 
   public init(
-    fuses: Bool, followsProducts: Bool = false, acceptsStrided: @escaping @Sendable (StridedOperand) -> Bool,
+    fuses: Bool, acceptsStrided: @escaping @Sendable (StridedOperand) -> Bool,
+    follows: @escaping @Sendable (FusedGroup, any Operation, _ operands: [Placement]) -> Bool = { _, _, _ in false },
     workspace: @escaping @Sendable (_ operation: any Operation, _ operands: [Placement]) -> Int = { _, _ in 0 },
     groupWorkspace: @escaping @Sendable (FusedGroup) -> Int = { _ in 0 }
   ) {
     self.fuses = fuses
-    self.followsProducts = fuses && followsProducts
+    self.follows = follows
     self.acceptsStrided = acceptsStrided
     self.workspace = workspace
     self.groupWorkspace = groupWorkspace
@@ -83,7 +85,7 @@ struct Lowering {
   }
 
   mutating func finish(_ work: inout WorkCount) -> Program {
-    if options.followsProducts { steps = Epilogues.attach(steps, &work) }
+    if options.fuses { steps = Epilogues.attach(steps, options, &work) }
     orderFallibleFirst()
     var program = Program(
       buffers: buffers, steps: steps, outputs: outputs, arenaByteCount: 0, outputBlocks: [], donations: [],

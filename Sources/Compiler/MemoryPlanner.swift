@@ -174,7 +174,9 @@ private struct ReplaceableLoads {
       let fits = count * load.placement.dtype.byteCount == program.buffers[buffer].byteCount
       verdicts[buffer] = (verdicts[buffer] ?? isFree(buffer)) && load.readsWhole(group.space) && fits
     }
-    for buffer in order.reversed() where verdicts[buffer] == true {
+    // What the group follows comes first: it is in the cache, about to be written back.
+    let first = order.filter { $0 == step.product } + order.filter { $0 != step.product }
+    for buffer in first.reversed() where verdicts[buffer] == true {
       buffers[program.buffers[buffer].byteCount, default: []].append(buffer)
     }
   }

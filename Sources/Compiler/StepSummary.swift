@@ -4,7 +4,8 @@ import CajalOperations
 
 /// What a profile says of a step, measured times aside.
 public struct StepSummary: Sendable, Hashable {
-  /// Its name and sizes: `matmul 128×784×512 and group of 3 [128, 512]`.
+  /// Its name and sizes: `matmul 128×784×512 and group of 3 [128, 512]`,
+  /// `convolution [64, 32, 32, 64] (Winograd 4×4) and group of 4 [64, 32, 32, 64]`.
   public var name: String
   /// The module that recorded it, if one did.
   public var module: String?
@@ -22,8 +23,11 @@ public struct StepSummary: Sendable, Hashable {
 }
 
 extension Step {
-  public var summary: StepSummary {
-    StepSummary(name: kind.title, module: path?.description, dtype: kind.dtype, cost: kind.cost)
+  public var summary: StepSummary { summary { _, _ in nil } }
+
+  /// - Parameter way: how the backend computes an operation, where it has several ways.
+  public func summary(way: (any Operation, [Placement]) -> String?) -> StepSummary {
+    StepSummary(name: kind.title(way), module: path?.description, dtype: kind.dtype, cost: kind.cost)
   }
 
   /// Arithmetic, and the bytes that must move: each buffer's once.
@@ -31,17 +35,17 @@ extension Step {
 }
 
 extension Step.Kind {
-  fileprivate var title: String {
+  fileprivate func title(_ way: (any Operation, [Placement]) -> String?) -> String {
     switch self {
     case .group(let group): "\(name) \(group.space)"
     case .copy(let source, _): "\(name) \(source.view.shape)"
-    case .followed(let first, let group): "\(first.title) and group of \(group.nodeCount) \(group.space)"
+    case .followed(let first, let group): "\(first.title(way)) and group of \(group.nodeCount) \(group.space)"
     case .loop(_, let signature, _, _, _, _): "\(name) of \(signature.length)"
     case .operation(let operation, let operands, _, let types, _):
       if let product = operation as? MatMul {
         "\(name) \(product.dimensions(operands[0].view.shape, operands[1].view.shape).title)"
       } else {
-        "\(name) \(types.first.shape)"
+        "\(name) \(types.first.shape)" + (way(operation, operands).map { " (\($0))" } ?? "")
       }
     }
   }

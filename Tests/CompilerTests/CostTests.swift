@@ -7,11 +7,11 @@ import Testing
 
 /// What steps say they cost.
 @Suite struct CostTests {
-  private func steps(_ followsProducts: Bool = false, _ body: (inout GraphMaker) throws -> [Graph.Reference]) throws
+  private func steps(_ follows: Bool = false, _ body: (inout GraphMaker) throws -> [Graph.Reference]) throws
     -> [Step]
   {
     var work = WorkCount()
-    let options = LoweringOptions(fuses: true, followsProducts: followsProducts, acceptsStrided: { _ in false })
+    let options = LoweringOptions(fuses: true, acceptsStrided: { _ in false }, follows: { _, _, _ in follows })
     return compile(try makeGraph(body), options, &work).steps
   }
 
@@ -61,8 +61,8 @@ import Testing
       ]
     }
     #expect(convolutions.map(\.cost.flops) == [.max, .max, .max])
-    for followsProducts in [false, true] {
-      let products = try steps(followsProducts) { g in
+    for follows in [false, true] {
+      let products = try steps(follows) { g in
         let product = try g.add(MatMul(), g.input([1 << 30, 1 << 28]), g.input([1 << 28, 1 << 20]))
         return [try g.apply(.add, product, g.input([1 << 20]))]
       }

@@ -24,10 +24,13 @@ public final class CPUBackend: HostBackend {
   }
 
   /// The kernels of a graph, for memory of the host.
-  static func lower(_ graph: Graph, fuses: Bool) -> HostProgram {
+  static func lower(
+    _ graph: Graph, fuses: Bool,
+    follows: @escaping @Sendable (FusedGroup, any Operation, [Placement]) -> Bool = HostKernels.follows
+  ) -> HostProgram {
     var work = WorkCount()
     let options = LoweringOptions(
-      fuses: fuses, acceptsStrided: acceptsStrided, workspace: HostKernels.workspace,
+      fuses: fuses, acceptsStrided: acceptsStrided, follows: follows, workspace: HostKernels.workspace,
       groupWorkspace: { HostKernels.workspace($0) })
     return HostProgram(CajalCompiler.compile(graph, options, &work))
   }

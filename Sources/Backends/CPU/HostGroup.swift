@@ -75,7 +75,14 @@ final class HostGroup: @unchecked Sendable {
     withGroup { cj_group_run($0, pointers, workspace.flatMap { pointers[$0] }, memo) }
   }
 
-  func withGroup(_ body: (UnsafePointer<cj_group>) -> Void) { withUnsafePointer(to: &group, body) }
+  private func withGroup(_ body: (UnsafePointer<cj_group>) -> Void) { withUnsafePointer(to: &group, body) }
+
+  fileprivate func withBlocks(_ pointers: HostProgram.Pointers, _ body: (UnsafeMutableRawPointer) -> Void) {
+    withGroup { group in
+      var blocks = cj_group_start_blocks(group, pointers, memo)
+      withUnsafeMutablePointer(to: &blocks) { body($0) }
+    }
+  }
 
   /// `values` in memory of their own; never without an address.
   private static func list<T>(_ values: [T]) -> UnsafeMutableBufferPointer<T> {
@@ -130,6 +137,19 @@ final class HostGroup: @unchecked Sendable {
   }
 
   private static func extent(_ isRow: Bool) -> UInt8 { UInt8((isRow ? CJ_ROW : CJ_FULL).rawValue) }
+}
+
+extension HostGroup? {
+  /// Runs `operation`, which tells of each part of its result that is done, by `done(context, …)`.
+  func following(
+    _ pointers: HostProgram.Pointers, _ operation: (_ done: cj_block_done?, _ context: UnsafeMutableRawPointer?) -> Void
+  ) {
+    if let group = self {
+      group.withBlocks(pointers) { operation(cj_group_run_block, $0) }
+    } else {
+      operation(nil, nil)
+    }
+  }
 }
 
 /// Extents and strides of a group with neighbouring axes merged wherever every operand allows it, at

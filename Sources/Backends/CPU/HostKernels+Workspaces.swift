@@ -49,19 +49,13 @@ struct MatrixProduct {
     return product
   }
 
-  func run(
-    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ c: UnsafeMutableRawPointer, _ pointers: HostProgram.Pointers
-  ) {
-    withUnsafePointer(to: with(pointers)) { cj_matmul($0, a, b, c, nil, nil) }
-  }
-
   /// The product, and `group` over each part of it that is done.
   func run(
     _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ c: UnsafeMutableRawPointer, _ pointers: HostProgram.Pointers,
-    followedBy group: HostGroup
+    followedBy group: HostGroup?
   ) {
     withUnsafePointer(to: with(pointers)) { product in
-      group.withGroup { cj_matmul_then(product, a, b, c, $0, pointers) }
+      group.following(pointers) { cj_matmul(product, a, b, c, $0, $1) }
     }
   }
 }

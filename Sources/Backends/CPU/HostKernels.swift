@@ -15,7 +15,14 @@ enum HostKernels {
     switch step.kind {
     case .group(let group): return makeGroup(group)
     case .copy(let source, let target): return makeCopy(source, to: target)
-    case .followed(let first, let group): return makeFollowed(first, group, &packed)
+    case .followed(let first, let group):
+      if case .operation(let operation, let operands, let results, _, let workspace) = first, let result = results[0],
+        let kernel = followed(
+          operation, operands, result, workspace, &packed, by: HostGroup(group, keepsColumns: true))
+      {
+        return kernel
+      }
+      preconditionFailure("a group follows \(first), which does not tell of its parts")
     case .loop(_, let signature, let body, let operands, let results, let types):
       return HostLoop(signature, body, operands, results, types).kernel
     case .operation(let operation, let operands, let results, let types, let workspace):
@@ -23,17 +30,19 @@ enum HostKernels {
     }
   }
 
-  /// A product, and a group over its results.
-  private static func makeFollowed(
-    _ first: Step.Kind, _ group: FusedGroup, _ packed: inout PackedOperands
-  ) -> Kernel {
-    guard case .operation(let operation, let operands, let results, _, _) = first, let matmul = operation as? MatMul,
-      let result = results[0]
-    else { preconditionFailure("a group follows what is no product") }
-    let product = MatrixProduct(matmul, operands, &packed)
-    let rest = HostGroup(group, keepsColumns: true)
-    let (x, y) = (address(operands[0]), address(operands[1]))
-    return { product.run(x($0), y($0), $0[result]!, $0, followedBy: rest) }
+  /// An operation that tells of the parts of its result, and perhaps a group over these.
+  private static func followed(
+    _ operation: any Operation, _ operands: [Placement], _ result: Int, _ workspace: Int?,
+    _ packed: inout PackedOperands, by group: HostGroup? = nil
+  ) -> Kernel? {
+    switch operation {
+    case let matmul as MatMul: makeMatMul(matmul, operands, result, &packed, followedBy: group)
+    case let convolution as Convolution:
+      makeConvolution(convolution, operands, result, workspace, &packed, followedBy: group)
+    case let gradient as ConvolutionInputGradient:
+      makeConvolutionInputGradient(gradient, operands, result, workspace, &packed, followedBy: group)
+    default: nil
+    }
   }
 
   private static func make(
@@ -58,10 +67,6 @@ enum HostKernels {
     _ packed: inout PackedOperands
   ) -> Kernel? {
     switch operation {
-    case let matmul as MatMul: return makeMatMul(matmul, operands, result, &packed)
-    case let convolution as Convolution: return makeConvolution(convolution, operands, result, workspace, &packed)
-    case let gradient as ConvolutionInputGradient:
-      return makeConvolutionInputGradient(gradient, operands, result, workspace, &packed)
     case let reduce as Reduce: return makeReduce(reduce, operands[0], result, workspace)
     case let reduce as ArgReduce: return makeArgReduce(reduce, operands[0], result)
     case let sort as ArgSort: return makeArgSort(sort, operands[0], result, workspace)
@@ -76,7 +81,7 @@ enum HostKernels {
     case let scatter as ScatterAddAlong: return makeScatterAddAlong(scatter.axis, operands, result)
     case let random as Random: return makeRandom(random, operands, result)
     case let gradient as ConvolutionWeightGradient: return makeWeightGradient(gradient, operands, result, workspace)
-    default: return nil
+    default: return followed(operation, operands, result, workspace, &packed)
     }
   }
 
@@ -109,11 +114,12 @@ enum HostKernels {
   // MARK: Products and reductions
 
   private static func makeMatMul(
-    _ matmul: MatMul, _ operands: [Placement], _ result: Int, _ packed: inout PackedOperands
+    _ matmul: MatMul, _ operands: [Placement], _ result: Int, _ packed: inout PackedOperands,
+    followedBy group: HostGroup?
   ) -> Kernel {
     let product = MatrixProduct(matmul, operands, &packed)
     let (x, y) = (address(operands[0]), address(operands[1]))
-    return { product.run(x($0), y($0), $0[result]!, $0) }
+    return { product.run(x($0), y($0), $0[result]!, $0, followedBy: group) }
   }
 
   private static func makeReduce(_ reduce: Reduce, _ operand: Placement, _ result: Int, _ workspace: Int?) -> Kernel {

@@ -17,7 +17,7 @@ final class HostProgram: Sendable {
   /// Inputs that outputs show as they are.
   private let shownInputs: Set<Int>
 
-  var steps: [StepSummary] { program.steps.map(\.summary) }
+  var steps: [StepSummary] { program.steps.map { $0.summary(way: HostKernels.way) } }
 
   init(_ program: Program) {
     self.program = program

@@ -46,6 +46,8 @@ typedef enum {
   CJ_CONVOLUTION_WINDOWS,    // a product whose left matrix is read where the source lies
 } cj_convolution_way;
 cj_convolution_way cj_convolution_way_of(const cj_convolution_shape *shape, bool is_gradient);
+// Whether all rectangles that `done` hears of are whole rows.
+bool cj_convolution_has_whole_rows(const cj_convolution_shape *shape, bool is_gradient);
 
 // Bytes of w as the kernels read it, for a w that meets many calls; 0 where that saves little. A copy is good for every
 // batch and extents that are computed in the same way, at the SIMD level that it was packed at.

@@ -172,6 +172,17 @@ void cj_group_run(const cj_group *group, void *_Nullable const *_Nonnull slots, 
                   cj_group_memo *_Nullable memo);
 int64_t cj_group_workspace(const cj_group *group);
 
+// A group that runs over rectangles of its space, the last axis their columns, on the threads that call for it: a
+// cj_block_done, with a cj_group_blocks as its context. The group has no rows or folds. What is started lies in the
+// calling thread's scratch until the thread starts or runs another group.
+typedef struct {
+  const void *whole, *parts;  // how it runs over whole rows, and over parts of rows
+  uint64_t number;
+} cj_group_blocks;
+cj_group_blocks cj_group_start_blocks(const cj_group *group, void *_Nullable const *_Nonnull slots,
+                                      cj_group_memo *_Nullable memo);
+void cj_group_run_block(void *_Nullable blocks, int64_t row, int64_t rows, int64_t column, int64_t columns);
+
 // ---------------------------------------------------------------- strided copies
 // dst[index . dst_strides] = src[index . src_strides], strides in elements (may be 0 for src,
 // negative for both), element_bytes 1, 2, 4 or 8. Runs on the pool.
@@ -226,16 +237,14 @@ typedef void (*cj_block_done)(void *_Nullable context, int64_t row, int64_t rows
 void cj_matmul(const cj_product *product, const void *a, const void *b, void *c, cj_block_done _Nullable done,
                void *_Nullable context);
 
+// Whether all rectangles are whole rows of C.
+bool cj_product_has_whole_rows(const cj_product *product);
+
 // Bytes of B as the product's kernels read it, for a B that meets many products; 0 where that saves nothing.
 // It depends on B and its layout, not on the rows of A, and is good at the SIMD level that it was packed at.
 int64_t cj_packed_b_bytes(const cj_product *product);
 // packed: 64-byte aligned.
 void cj_pack_b(const cj_product *product, const void *b, void *packed);
-
-// The product, and a group over each rectangle of C that is done. The group has no rows or folds; its space is
-// C's, the last axis n, and one of its slots is C.
-void cj_matmul_then(const cj_product *product, const void *a, const void *b, void *c, const cj_group *group,
-                    void *_Nullable const *_Nonnull slots);
 
 // ---------------------------------------------------------------- gather and scatter
 // Indices are int32 or int64, already checked; negative ones count from the end.

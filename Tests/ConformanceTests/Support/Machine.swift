@@ -1,5 +1,6 @@
 import CajalBase
 import CajalIR
+import CajalOperations
 import Foundation
 import Synchronization
 
@@ -8,6 +9,8 @@ import Synchronization
 /// A way to run a graph.
 enum Machine: String, CaseIterable, Sendable {
   case reference, cpu, cpuUnfused, cpuDonated, fake
+  /// Groups run over the parts of results wherever they can.
+  case cpuFollowing
 
   static let others: [Machine] = [.cpu, .cpuUnfused, .cpuDonated, .fake]
 
@@ -18,7 +21,7 @@ enum Machine: String, CaseIterable, Sendable {
   private var backend: any Backend {
     switch self {
     case .reference: Machine.referenceBackend
-    case .cpu, .cpuUnfused, .cpuDonated: Machine.cpuBackend
+    case .cpu, .cpuUnfused, .cpuDonated, .cpuFollowing: Machine.cpuBackend
     case .fake: Machine.fakeBackend
     }
   }
@@ -45,8 +48,17 @@ enum Machine: String, CaseIterable, Sendable {
   }
 
   private func compile(_ graph: Graph) throws(TensorError) -> any Executable {
-    guard self == .cpuUnfused else { return try backend.compile(graph) }
-    return CPUExecutable(CPUBackend.lower(graph, fuses: false), Machine.cpuBackend)
+    switch self {
+    case .reference, .cpu, .cpuDonated, .fake: return try backend.compile(graph)
+    case .cpuUnfused: return CPUExecutable(CPUBackend.lower(graph, fuses: false), Machine.cpuBackend)
+    case .cpuFollowing: return CPUExecutable(Machine.lowerFollowing(graph), Machine.cpuBackend)
+    }
+  }
+
+  static func lowerFollowing(_ graph: Graph) -> HostProgram {
+    CPUBackend.lower(graph, fuses: true) { _, operation, _ in
+      operation is MatMul || operation is Convolution || operation is ConvolutionInputGradient
+    }
   }
 
   private func wait(_ executable: any Executable, _ arguments: RunArguments) throws(TensorError) -> [StoredValue] {
