@@ -11,6 +11,7 @@ public enum Pipeline {
     Pass("dead-code", removeDeadCode),
     Pass("multiply-add", formMultiplyAdds),
     Pass("dead-code", removeDeadCode),
+    Pass("recompute", recomputeCheapValues),
   ]
 
   /// Runs all passes; in debug builds the verifier stands between them.

@@ -10,6 +10,7 @@ import Testing
     #expect(
       Pipeline.passes.map(\.name) == [
         "canonicalize", "fold", "common-subexpressions", "dead-code", "multiply-add", "dead-code",
+        "recompute",
       ])
   }
 
