@@ -34,20 +34,24 @@ public struct BatchNorm: DescribedLayer {
       let shape: Shape = [input.shape[-1]]
       let (runningMean, runningVariance) = (mean.value(shape: shape), variance.value(shape: shape))
       let (gain, bias) = (gain.value(shape: shape), bias.value(shape: shape))
+      let x = input.computing
+      func normalized(_ mean: Tensor, _ variance: Tensor) -> Tensor {
+        ((x - mean) * ((variance + epsilon).rsqrt() * gain) + bias).cast(to: input.dtype)
+      }
       guard Runtime.isTraining, input.error == nil else {
-        let scale = (runningVariance.computing + epsilon).rsqrt() * gain
-        return ((input.computing - runningMean) * scale + bias).cast(to: input.dtype)
+        return normalized(runningMean, runningVariance.computing)
       }
       let axes = Array(0..<max(0, input.rank - 1))
-      let x = input.computing
       let average = x.mean(axes: axes)
-      let centred = x - average
-      let spread = centred.squared().mean(axes: axes)
+      // The variance of x less any constant, here nearly its mean, through which no gradient need flow then: all that
+      // the gradients sum over the batch is known before the first of them is written.
+      let centred = x - average.stoppingGradient()
+      let spread = centred.squared().mean(axes: axes) - centred.mean(axes: axes).squared()
       let count = input.count / max(1, shape[0])
       let correction = Double(count) / Double(max(1, count - 1))
       mean.moves(to: runningMean + (average - runningMean) * momentum)
       variance.moves(to: runningVariance + (spread * correction - runningVariance) * momentum)
-      return (centred * (spread + epsilon).rsqrt() * gain + bias).cast(to: input.dtype)
+      return normalized(average, spread)
     }
   }
 
