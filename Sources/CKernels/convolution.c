@@ -386,7 +386,7 @@ bool cj_convolution_has_whole_rows(const cj_convolution_shape *shape, bool is_gr
     const cj_product product = product_of(shape, is_gradient);
     return cj_product_has_whole_rows(&product);
   }
-  if (way != CJ_CONVOLUTION_WINDOWS) return true;
+  if (!packs(way)) return true;
   cj_convolution_job job = plan_of(shape, is_gradient, way);
   choose_blocks(&job);
   return job.groups == 1 && job.column_blocks == 1;
