@@ -76,6 +76,19 @@ class Worker:
         line, _, self.pending = self.pending.partition(b"\n")
         return json.loads(line)
 
+    def forget_peak(self):
+        """Measures the peak of its memory anew. Linux."""
+        with contextlib.suppress(OSError), open(f"/proc/{self.process.pid}/clear_refs", "w") as file:
+            file.write("5")
+
+    def peak(self):
+        """Bytes that its memory took at most, or None."""
+        try:
+            with open(f"/proc/{self.process.pid}/status") as file:
+                return next((1024 * int(line.split()[1]) for line in file if line.startswith("VmHWM")), None)
+        except OSError:
+            return None
+
     def ended(self):
         self.stop()
         return {"error": f"its process ended: {self.last_words or self.process.returncode}"}
@@ -166,11 +179,16 @@ class Result:
     def __init__(self, name):
         self.work = works.Work(name)
         self.medians = {}  # of each turn, by framework
+        self.peaks = {}  # bytes of memory at most, by framework
         self.checks, self.failures, self.differences, self.left_out = {}, {}, {}, set()
         self.floors, self.load = [], Load()
 
     def add(self, framework, samples):
         self.medians.setdefault(framework, []).append(statistics.median(samples))
+
+    def add_peak(self, framework, size):
+        if size:
+            self.peaks[framework] = max(size, self.peaks.get(framework, 0))
 
     def milliseconds(self, framework):
         return median_of_lower_half(self.medians.get(framework, []))
@@ -209,7 +227,8 @@ class Result:
             "work": self.work.name, "cajal_ms": cajal, "pytorch_ms": pytorch, "ratio": ratio(pytorch, cajal),
             "best_peer": best, "best_peer_ms": peers.get(best), "best_ratio": ratio(peers.get(best), cajal),
             "floor_ms": floor, "floor_share": ratio(floor, cajal), "rate": rate, "unit": unit,
-            "peers_ms": peers, "differences": self.differences, "is_equal": not self.unequal(),
+            "peers_ms": peers, "peak_mib": {name: round(size / 2**20) for name, size in self.peaks.items()},
+            "differences": self.differences, "is_equal": not self.unequal(),
             "failures": self.failures, "other_cpus": round(self.load.others, 2),
         }
 
@@ -273,6 +292,7 @@ class Run:
         for index, worker in enumerate(self.workers):
             if worker.name in result.left_out:
                 continue
+            worker.forget_peak()
             answer = worker.ask(do="prepare", work=result.work.name)
             if "checks" in answer:
                 result.compare_checks(worker.name, answer["checks"])
@@ -289,6 +309,7 @@ class Run:
                     self.leave_out(self.workers.index(worker), worker, result, answer)
                     ready = [other for other in ready if other is not worker]
         for worker in ready:
+            result.add_peak(worker.name, worker.peak())
             worker.ask(do="release")
 
     def leave_out(self, index, worker, result, answer):

@@ -21,6 +21,7 @@ struct Work {
     case "gemm": return try product()
     case "conv": return try convolution()
     case "cnn": return try digits()
+    case "resnet18-cifar", "mobilenetv2": return try imageNetwork()
     case "mlp": return try perceptron()
     case "vae": return try autoencoder()
     case "mnist": return try epoch(isWhole: words[2] == "fit")

@@ -1,4 +1,5 @@
-"""PyTorch: eager as a user writes it, or with `--compile` by torch.compile and the fused optimizer."""
+"""PyTorch: eager as a user writes it; with `--compile` by torch.compile and the fused optimizer; with
+`--channels-last` the image networks of the eager one with channels last in memory."""
 
 import sys
 
@@ -8,10 +9,11 @@ with importing():
     import data
     import torch
     import torch.nn.functional as F
+    import torch_networks
     from torch import nn
 
 threads = int(sys.argv[1])
-compiles = "--compile" in sys.argv
+compiles, is_channels_last = "--compile" in sys.argv, "--channels-last" in sys.argv
 torch.set_num_threads(threads)
 tensor = torch.from_numpy
 
@@ -138,9 +140,31 @@ def forward(step, units=1):
     return Job(step, nothing, data.digest(*(r.float() for r in results)), units, torch.inference_mode)
 
 
-def training(model, batches, loss_of):
+def image_network(work):
+    if compiles:
+        return None  # takes a minute to compile
+    model, inputs = torch_networks.network(work), torch_networks.inputs(work)
+    if is_channels_last:
+        model = model.to(memory_format=torch.channels_last)
+        inputs = [x.contiguous(memory_format=torch.channels_last) for x in inputs]
+    if work.trains:
+        batches = [(x, tensor(data.labels(i, work.batch, 10))) for i, x in enumerate(inputs)]
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+        return training(model, batches, lambda net, x, y: F.cross_entropy(net(x), y), optimizer)
+    model.eval()
+    count = 0
+
+    def step():
+        nonlocal count
+        count += 1
+        return [model(inputs[(count - 1) % len(inputs)])]
+
+    return forward(step)
+
+
+def training(model, batches, loss_of, optimizer=None):
     net = compiled(model)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True if compiles else None)
+    optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=1e-3, fused=True if compiles else None)
     count, loss = 0, None
 
     def step():
@@ -251,6 +275,8 @@ def rows(work):
     return Job(step, nothing, data.digest(*(t.detach() for t in step())))
 
 
-makers = dict(gemm=gemm, conv=conv, cnn=cnn, mlp=mlp, vae=vae, mnist=mnist, elementwise=elementwise)
-makers.update({kind: rows for kind in ("softmax", "layernorm", "rmsnorm", "crossentropy")})
+makers = {"resnet18-cifar": image_network, "mobilenetv2": image_network}
+if not is_channels_last:
+    makers.update(gemm=gemm, conv=conv, cnn=cnn, mlp=mlp, vae=vae, mnist=mnist, elementwise=elementwise)
+    makers.update({kind: rows for kind in ("softmax", "layernorm", "rmsnorm", "crossentropy")})
 serve(torch.__version__, makers)

@@ -5,6 +5,9 @@
                                        the gradient of its input, that of its weights
     cnn 28x28 bN adam train            3×3 convolutions of 32 and 64 filters, pooling, dropout, dense layers of 128
                                        and 10; what dropout keeps is data
+    resnet18-cifar bN sgd train        one step of ResNet-18 for 32×32 pixels: forward, backward, SGD with momentum
+                                       and weight decay
+    resnet18-cifar|mobilenetv2 bN infer     forward, of pictures of 32×32 and 224×224 pixels
     mlp W-W-… bN adam train            one step: forward, backward, Adam; relu between layers, cross-entropy
     mlp W-W-… bN infer                 forward
     elementwise tanh|chain8 COUNT      tanh(a·b + a); eight cheap functions, one behind the other
@@ -26,6 +29,8 @@ CONVOLUTIONS = [
     "64x8x8x256-512 k3 s2", "64x8x8x256-512 k1 s2", "64x4x4x512-512 k3 s1", "128x28x28x1-32 k3 s1 valid",
     "128x26x26x32-64 k3 s1 valid",
 ]
+# Multiply-adds of one picture, those of the first layer, and parameters.
+IMAGE_NETWORKS = {"resnet18-cifar": (555_422_720, 1_769_472, 11_173_962), "mobilenetv2": (300_774_272, 10_838_016, 3_504_872)}
 ROWS = ["softmax", "layernorm", "rmsnorm", "crossentropy"]
 
 ALL = [
@@ -37,6 +42,10 @@ ALL = [
     *(f"gemm bf16 {n}x{n}x{n}" for n in (1024, 2048)),
     *(f"conv {shape} {direction}" for shape in CONVOLUTIONS for direction in ("forward", "dx", "dw")),
     "cnn 28x28 b128 adam train",
+    "resnet18-cifar b64 sgd train",
+    "resnet18-cifar b1 infer",
+    "resnet18-cifar b64 infer",
+    "mobilenetv2 b1 infer",
     "mlp 784-512-256-10 b128 adam train",
     "mlp 64-32-10 b32 adam train",
     "mlp 784-512-256-10 b1 infer",
@@ -73,6 +82,9 @@ class Work:
             self.y_shape = [self.batch, *self.outputs, self.filters]
         elif self.kind == "cnn":
             self.trains, self.batch = True, int(words[2][1:])
+        elif self.kind in IMAGE_NETWORKS:
+            self.trains, self.batch = words[-1] == "train", int(words[1][1:])
+            self.size = 224 if self.kind == "mobilenetv2" else 32
         elif self.kind in ("mlp", "vae"):
             self.widths, self.trains = numbers, words[-1] == "train"
             self.batch = next(int(w[1:]) for w in words if re.fullmatch(r"b\d+", w))
@@ -117,6 +129,12 @@ class Work:
             terms = [26 * 26 * 9 * 32, 24 * 24 * 9 * 32 * 64, 64 * 144 * 128, 128 * 10]
             parameters = 4 * (9 * 32 + 32 + 9 * 32 * 64 + 64 + 64 * 144 * 128 + 128 + 128 * 10 + 10)
             return 2 * self.batch * (3 * sum(terms) - terms[0]), 7 * parameters, "copy"
+        if self.kind in IMAGE_NETWORKS:
+            terms, first, parameters = IMAGE_NETWORKS[self.kind]
+            if not self.trains:
+                return 2 * self.batch * terms, 4 * parameters, "read"
+            # SGD reads the weight, its gradient and the velocity, and writes two of them.
+            return 2 * self.batch * (3 * terms - first), 5 * 4 * parameters, "copy"
         if self.kind in ("mlp", "vae", "mnist"):
             weights = [i * o for i, o in self.layers]
             parameters = 4 * (sum(weights) + sum(o for _, o in self.layers))
@@ -147,7 +165,7 @@ class Work:
         operations, moved, way = self.amounts()
         compute = operations / rates["fma bf16" if self.kind == "gemm" and self.dtype == "bf16" else "fma f32"]
         memory = moved / rates[way]
-        steps = self.kind in ("cnn", "mlp", "vae", "mnist") and self.trains
+        steps = getattr(self, "trains", False)
         return 1e3 * (compute + memory if steps else max(compute, memory))
 
     def rate(self, milliseconds):
