@@ -20,7 +20,7 @@ extension Work {
       }
     }
     let targets = inputs.indices.map { labels($0, batch, classes: network.classes) }
-    let optimizer = SGD(learningRate: 0.01, momentum: 0.9, weightDecay: 5e-4)
+    let optimizer = SGD(learningRate: 1e-3, momentum: 0.9, weightDecay: 5e-4)
     let step = compile { (x: Tensor, y: Tensor) -> Tensor in
       let (loss, gradients) = valueAndGradient(of: model) { softmaxCrossEntropy(model(x), y) }
       optimizer.update(model, gradients)

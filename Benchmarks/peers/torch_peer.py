@@ -149,7 +149,7 @@ def image_network(work):
         inputs = [x.contiguous(memory_format=torch.channels_last) for x in inputs]
     if work.trains:
         batches = [(x, tensor(data.labels(i, work.batch, 10))) for i, x in enumerate(inputs)]
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
         return training(model, batches, lambda net, x, y: F.cross_entropy(net(x), y), optimizer)
     model.eval()
     count = 0

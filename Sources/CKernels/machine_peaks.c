@@ -215,5 +215,6 @@ double cj_machine_measure(cj_machine_rate rate, int64_t bytes, double seconds) {
     if (measured > best) best = measured;
   }
   if (memory) cj_free(memory, array * arrays);
+  cj_memory_trim();  // nobody asks for as much soon
   return best;
 }
