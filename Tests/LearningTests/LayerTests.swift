@@ -134,6 +134,32 @@ import Testing
     #expect(y.variance(axes: [0]).numbers.allSatisfy { abs($0 - 1) < 1e-12 })
   }
 
+  /// The layer has a gradient of its own; that of its parts, and the gradient of that gradient, are the same.
+  @Test func itsGradientIsThatOfItsPartsToTheSecondOrder() {
+    let layer = BatchNorm(epsilon: 0.5, dtype: .float64)
+    _ = layer(x)
+    layer.gain.value = Tensor([2.0, -0.5], dtype: .float64)
+    layer.bias.value = Tensor([0.25, 1.0], dtype: .float64)
+    func byParts(_ x: Tensor) -> Tensor {
+      let centred = x - x.mean(axes: [0])
+      let scale = (centred.squared().mean(axes: [0]) + 0.5).rsqrt()
+      return centred * scale * layer.gain.value + layer.bias.value
+    }
+    let weights = Tensor([[1.0, -2.0], [0.5, 3.0], [-1.5, 0.25]], dtype: .float64)
+    func gradients(_ function: (Tensor) -> Tensor) -> [[Double]] {
+      let (value, second) = valueAndGradient(at: x) { x in
+        let first = valueAndGradient(at: x) { ((function($0) + 1).squared() * weights).sum() }
+        return (first.gradient.squared() * weights).sum() + first.value
+      }
+      return [value.numbers, second.numbers]
+    }
+    let found = withTraining { gradients { layer($0) } }
+    for (found, expected) in zip(found, gradients(byParts)) {
+      #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 1e-12 * abs($1) }, "\(found) \(expected)")
+      #expect(found.count == expected.count && found.allSatisfy { abs($0) > 1e-6 })
+    }
+  }
+
   @Test func runningStatisticsMoveWithEachStepAndAreUsedAfterwards() throws {
     let layer = BatchNorm(momentum: 0.5, epsilon: 0, dtype: .float64)
     _ = layer(x)
