@@ -19,7 +19,7 @@ enum {
   FEW_WEIGHTS = 1 << 20,
   // What transforms of a value cost, in multiply-adds.
   SOURCE_COST = 400,
-  RESULT_COST = 240,
+  RESULT_COST = 450,
   WEIGHT_COST = 240,  // or what it takes to bring a transformed one from memory
 };
 

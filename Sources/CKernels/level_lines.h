@@ -1,17 +1,12 @@
 // The tiles of convolutions with small windows, included by level_matmul.h: neighbours along a line of results meet all
 // columns before the next. All weights stay in the first-level cache, results are written once and in order.
 
-// Sums of one position to columns of which some may not exist.
-INLINE void NAME(line_store)(int64_t vectors, const VEC *sums, int64_t columns, LANE *to) {
-  if (columns >= vectors * COUNT) {
-#pragma clang loop unroll(full)
-    for (int64_t j = 0; j < vectors; j++) STORE(to + j * COUNT, sums[j]);
-  } else {
-    LANE edge[WIDTH];
-#pragma clang loop unroll(full)
-    for (int64_t j = 0; j < vectors; j++) STORE(edge + j * COUNT, sums[j]);
-    for (int64_t j = 0; j < columns; j++) to[j] = edge[j];
-  }
+// Where columns are fewer than `length` lanes: the first `whole` positions are written with what is beyond, which
+// belongs to the next position.
+static __attribute__((noinline)) void NAME(line_store_edge)(int64_t height, int64_t length, const VEC (*sums)[VECTORS],
+                                                            int64_t whole, int64_t columns, char *c, int64_t c_step) {
+  for (int64_t i = 0; i < height; i++)
+    memcpy(c + i * c_step, sums[i], (size_t)(i < whole ? length : columns) * sizeof(LANE));
 }
 
 // `vectors` of a panel's, at `height` positions from `position` on.
@@ -25,9 +20,8 @@ INLINE void NAME(line_tile)(int64_t height, int64_t vectors, const cj_gemm_line 
     a[i / 3] = line->a + (position + i) * a_step;
     __asm__("" : "+r"(a[i / 3]));
   }
-  // What is written beyond the last column belongs to the next position, which comes later.
   const bool follows = all <= WIDTH && c_step == all * (int64_t)sizeof(LANE);
-  const int64_t whole = follows ? line->positions - position - cj_ceil_div(vectors * COUNT, all) : -1;
+  const int64_t whole = follows ? line->positions - position + 1 - cj_ceil_div(vectors * COUNT, all) : 0;
   for (int64_t column = 0; column < all; column += WIDTH, b += line->b_panel, c += WIDTH * sizeof(LANE)) {
     VEC sums[2 * HEIGHT][VECTORS];
 #pragma clang loop unroll(full)
@@ -49,9 +43,19 @@ INLINE void NAME(line_tile)(int64_t height, int64_t vectors, const cj_gemm_line 
         for (int64_t j = 0; j < vectors; j++) sums[i][j] = MULTIPLY_ADD(left, right[j], sums[i][j]);
       }
     }
+    if (all - column < vectors * COUNT && whole < height) {
+      VEC edge[2 * HEIGHT][VECTORS];
+#pragma clang loop unroll(full)
+      for (int64_t i = 0; i < height; i++)
+#pragma clang loop unroll(full)
+        for (int64_t j = 0; j < vectors; j++) edge[i][j] = sums[i][j];
+      NAME(line_store_edge)(height, vectors * COUNT, edge, whole, all - column, c, c_step);
+      continue;
+    }
 #pragma clang loop unroll(full)
     for (int64_t i = 0; i < height; i++)
-      NAME(line_store)(vectors, sums[i], i <= whole ? WIDTH : all - column, (LANE *)(c + i * c_step));
+#pragma clang loop unroll(full)
+      for (int64_t j = 0; j < vectors; j++) STORE(c + i * c_step + j * sizeof(VEC), sums[i][j]);
   }
 }
 
