@@ -19,6 +19,7 @@ enum {
   POSITIONS_THAT_GAIN = 4096,  // results for which a copy of the weights saves much (decision 12)
   DOTS = 8,                  // vectors of products at least that pay for adding up their lanes
   LEAST_LINE = 8,            // results along a line at least that fill tiles
+  LINE_PRODUCTS = 160,       // of a result at most: tiles of rows are as fast for more
   LINE_WEIGHTS = 24 << 10,   // that stay in the first-level cache beside the lines
 };
 
@@ -176,17 +177,16 @@ static int64_t source_bytes(const cj_convolution_job *job) {
   return bytes;
 }
 
-// Columns whose weights stay in the first-level cache.
-static int64_t line_columns(const cj_convolution_job *job) {
-  const int64_t bytes = count_of(job->window) * cj_convolution_step_bytes(job, job->channels);  // of a panel
-  return LINE_WEIGHTS / bytes * job->width;
+// Whether those of a block stay in the first-level cache.
+static bool has_small_weights(const cj_convolution_job *job) {
+  const int64_t panel = count_of(job->window) * cj_convolution_step_bytes(job, job->channels);
+  return cj_ceil_div(cj_min64(job->columns, BLOCK_COLUMNS), job->width) * panel <= LINE_WEIGHTS;
 }
 
 // The number of tasks.
 static int64_t choose_blocks(cj_convolution_job *job) {
   const int64_t width = job->width;
   int64_t most = job->most_box, columns = cj_min64(job->columns, BLOCK_COLUMNS), boxes;
-  if (job->tiles == CJ_TILES_OF_LINES) columns = cj_min64(columns, line_columns(job));
   for (;;) {
     boxes = choose_box(job, most) * job->groups;
     const bool is_large = !job->is_winograd && source_bytes(job) > SOURCE_BYTES;
@@ -214,7 +214,7 @@ static void choose_tiles(cj_convolution_job *job) {
     job->width = job->columns;
     job->part = job->channels;
     job->slab_taps = taps;
-  } else if (products <= DEPTH && job->counts[CJ_CONVOLUTION_AXES] >= LEAST_LINE && line_columns(job) >= job->width) {
+  } else if (products <= LINE_PRODUCTS && job->counts[CJ_CONVOLUTION_AXES] >= LEAST_LINE && has_small_weights(job)) {
     job->tiles = CJ_TILES_OF_LINES;
   }
 }

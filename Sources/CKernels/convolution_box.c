@@ -218,14 +218,24 @@ static void multiply_phase(const box_work *work, const cj_phase *phases, int64_t
     }
 }
 
+// Where a position has each step of a phase.
+static void find_offsets(const box_work *work, const cj_phase *phases, int64_t *offsets) {
+  const int64_t *strides = work->source.strides;
+  for (int64_t t0 = 0; t0 < phases[0].taps; t0++)
+    for (int64_t t1 = 0; t1 < phases[1].taps; t1++)
+      for (int64_t t2 = 0; t2 < phases[2].taps; t2++)
+        for (int64_t channel = 0; channel < work->job->channels; channel++)
+          *offsets++ = t0 * phases[0].tap_step * strides[0] + t1 * phases[1].tap_step * strides[1] +
+                       t2 * phases[2].tap_step * strides[2] + channel * work->job->kernels->step_bytes;
+}
+
 // Lines of results at once, whose sums are final.
 static void multiply_lines(const box_work *work, const cj_phase *phases, int64_t before, int64_t taps) {
   const cj_convolution_job *job = work->job;
   const int64_t channels = job->channels, lines = count_lines(work, phases);
   const bool is_sum = job->bytes == job->compute_bytes;
   int64_t offsets[MOST_RUNS];
-  for (int64_t step = 0; step < taps * channels; step++)
-    offsets[step] = tap_offset(work, phases, step / channels) + step % channels * job->kernels->step_bytes;
+  find_offsets(work, phases, offsets);
   for (int64_t i = 0; i < lines; i++) {
     const box_line line = find_line(work, phases, i);
     const cj_gemm_line sums = {.positions = line.count,
