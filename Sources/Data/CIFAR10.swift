@@ -16,10 +16,12 @@ public enum CIFAR10 {
   /// **Errors**: `FormatError` where a file is missing, no whole number of records, or has a label beyond the classes.
   public static func read(_ paths: [String]) throws -> LabeledData { try format.read(paths) }
 
-  /// Reads a folder of such files: those with `test` in their names are the part to test with.
+  /// Reads a folder of such files: those with the word `test` in their names are the part to test with. The classes
+  /// have the names in `batches.meta.txt`, a line each, where there is one.
   public static func read(folder: String) throws -> ImageDataset {
     let (test, train) = files(in: folder).reduce(into: ([String](), [String]())) { parts, name in
-      name.contains("test") ? parts.0.append("\(folder)/\(name)") : parts.1.append("\(folder)/\(name)")
+      let isTest = name.lowercased().split { !$0.isLetter }.contains("test")
+      isTest ? parts.0.append("\(folder)/\(name)") : parts.1.append("\(folder)/\(name)")
     }
     guard !test.isEmpty, !train.isEmpty else {
       throw FormatError(
@@ -27,13 +29,17 @@ public enum CIFAR10 {
         remedy: "Put files as data_batch_1.bin and test_batch.bin there, .gz or not")
     }
     let name = URL(fileURLWithPath: folder).lastPathComponent
-    return ImageDataset(name: name, train: try read(train), test: try read(test), labels: labels)
+    let named = (try? String(contentsOfFile: "\(folder)/batches.meta.txt", encoding: .utf8))?
+      .split(whereSeparator: \.isNewline).map(String.init)
+    return ImageDataset(name: name, train: try read(train), test: try read(test), labels: named ?? labels)
   }
 
-  /// The names of the files of the binary version.
+  /// The names of the files of the binary version; a file that lies there packed as well counts once.
   static func files(in folder: String) -> [String] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return names.filter { $0.hasSuffix(".bin") || $0.hasSuffix(".bin.gz") }.sorted()
+    let names = Set((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
+    return names.filter { name in
+      name.hasSuffix(".bin") || name.hasSuffix(".bin.gz") && !names.contains(String(name.dropLast(".gz".count)))
+    }.sorted()
   }
 
   /// Reads the archive of the binary version.

@@ -12,9 +12,10 @@ public struct ImageDataset: Sendable {
   public var labels: [String]?
   public var classes: Int { train.classes ?? 0 }
 
-  /// Reads a folder of pictures in MNIST's form or in CIFAR-10's, as its files' names tell.
+  /// Reads a folder of pictures in MNIST's form or in CIFAR-10's, as its files' names tell; MNIST's come first.
   public static func read(folder: String, classes: Int = 10) throws -> ImageDataset {
-    try CIFAR10.files(in: folder).isEmpty ? idx(folder: folder, classes: classes) : CIFAR10.read(folder: folder)
+    let isIdx = path("train-images-idx3-ubyte", folder) != nil || CIFAR10.files(in: folder).isEmpty
+    return try isIdx ? idx(folder: folder, classes: classes) : CIFAR10.read(folder: folder)
   }
 
   /// Reads a folder of four idx files named as MNIST's (`train-images-idx3-ubyte` and so on, with or
@@ -26,7 +27,7 @@ public struct ImageDataset: Sendable {
     guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
       throw FormatError(
         path: folder, problem: "there is no such folder",
-        remedy: "Pass `mnist`, or a folder of idx files named as MNIST's")
+        remedy: "Pass `mnist`, or a folder of files in MNIST's or CIFAR-10's form")
     }
     return ImageDataset(
       name: URL(fileURLWithPath: folder).lastPathComponent, train: try part("train", folder, classes),
@@ -56,9 +57,13 @@ public struct ImageDataset: Sendable {
     return LabeledData(inputs: inputs, labels: Tensor(labels.array.bytes.map { Int32($0) }), classes: classes)
   }
 
+  /// Where the file lies, plain or packed; `nil` where there is none.
+  private static func path(_ name: String, _ folder: String) -> String? {
+    ["\(folder)/\(name)", "\(folder)/\(name).gz"].first { FileManager.default.fileExists(atPath: $0) }
+  }
+
   private static func read(_ name: String, _ folder: String, rank: Int) throws -> (path: String, array: IdxArray) {
-    let candidates = ["\(folder)/\(name)", "\(folder)/\(name).gz"]
-    guard let path = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
+    guard let path = path(name, folder) else {
       throw FormatError(
         path: folder, problem: "it has no \(name) or \(name).gz", remedy: "Name the four files as MNIST's are named")
     }

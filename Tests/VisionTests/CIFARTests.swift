@@ -1,4 +1,5 @@
 import CajalData
+import CajalFormats
 import CajalTensor
 import CajalVision
 import Testing
@@ -29,6 +30,27 @@ import Testing
         _ = try CIFAR100.read([folder + "/4.bin"])
       }
       expectError("1.bin", "no records of 3074") { _ = try CIFAR100.read([folder + "/1.bin"]) }
+    }
+  }
+
+  @Test func aFoldersFilesSayByTheirNamesWhatTheyAre() throws {
+    try withTemporaryFolder { folder in
+      try put(record([3], 1), at: folder + "/latest_1.bin")
+      // Read once, whatever lies there packed.
+      try put([0x1F, 0x8B, 0], at: folder + "/latest_1.bin.gz")
+      try put(record([4], 1) + record([5], 1), at: folder + "/Test_batch.bin")
+      let plain = try ImageDataset.read(folder: folder)
+      #expect(plain.train.count == 1 && plain.test.count == 2 && plain.labels == CIFAR10.labels)
+      try put(Array("red\nblue\n\n".utf8), at: folder + "/batches.meta.txt")
+      #expect(try ImageDataset.read(folder: folder).labels == ["red", "blue"])
+      // Files of MNIST's form come first.
+      for (prefix, count) in [("train", UInt8(3)), ("t10k", 2)] {
+        let header: [UInt8] = [0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 2, 0, 0, 0, 2]
+        try put(header + [UInt8](repeating: 7, count: 4 * Int(count)), at: folder + "/\(prefix)-images-idx3-ubyte")
+        let labels: [UInt8] = [0, 0, 8, 1, 0, 0, 0, count] + [UInt8](repeating: 1, count: Int(count))
+        try put(try Gzip.compress(labels), at: folder + "/\(prefix)-labels-idx1-ubyte.gz")
+      }
+      #expect(try ImageDataset.read(folder: folder).train.inputs.shape == [3, 2, 2])
     }
   }
 
