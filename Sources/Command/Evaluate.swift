@@ -49,19 +49,18 @@ struct Evaluate: AsyncParsableCommand {
     }
     let network = try Sequential.load(model)
     // What it was trained on, if that has a name.
-    let own = metadata["cajal.dataset"].flatMap { name in DataCatalog.all.first { $0.name == name }?.name }
+    let own = metadata[PictureModel.datasetKey].flatMap { name in DataCatalog.all.first { $0.name == name }?.name }
     if data.isNameless, own == nil, metadata["cajal.task"] != nil {
       throw ValidationError("the model was trained on a folder. Name it: cajal evaluate \(model) FOLDER")
     }
     let dataset = try data.load(output, orElse: own)
     let inputs = dataset.test.inputs.shape.suffix(from: 1)
-    let taken = metadata[PictureModel.exampleKey].map { Shape($0.split(separator: " ").compactMap { Int($0) }) }
-    let count = taken?.count ?? network.sizes.first
-    guard count == inputs.count, network.sizes.last == dataset.classes else {
+    let taken = PictureModel.inputs(of: network, metadata)
+    guard taken == inputs.count, network.sizes.last == dataset.classes else {
       throw FormatError(
         path: model,
         problem: """
-          its network takes \(count ?? 0) numbers and knows \(network.sizes.last ?? 0) classes; \
+          its network takes \(taken ?? 0) numbers and knows \(network.sizes.last ?? 0) classes; \
           \(dataset.name) has pictures of \(inputs) in \(dataset.classes) classes
           """,
         remedy: "Use the data it was trained on, or say --classes")

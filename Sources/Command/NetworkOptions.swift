@@ -12,36 +12,42 @@ struct NetworkOptions: ParsableArguments {
     case logistic
     /// One artificial neuron.
     case neuron
-    /// One of ``ImageModel/all``, by its name.
+    /// One of ``ImageModel/all`` that gives a score a class, by its name.
     case pictures(String)
   }
 
   @Option(
     help: """
       mlp: hidden layers of neurons, then the output. linear, logistic: the output layer alone, for numbers and for \
-      classes. neuron: one artificial neuron, for numbers or two classes. For pictures: lenet, or a name that \
-      `cajal help summary` shows, as resnet20_cifar.
+      classes. neuron: one artificial neuron, for numbers or two classes. For pictures: lenet, or a network that \
+      sorts them by its name, as resnet20_cifar.
       """)
   var model = Kind.mlp
 
   @Option(help: "Neurons of each hidden layer of an mlp, as 128,64; none for no hidden layer.")
   var hidden: String?
 
-  @Option(help: "What hidden neurons do with their sums: relu, tanh, sigmoid, gelu, silu, leakyRelu, elu, selu, …")
-  var activation = "relu"
+  @Option(
+    help: """
+      What hidden neurons do with their sums: relu, tanh, sigmoid, gelu, silu, leakyRelu, elu, selu, … (default: relu)
+      """)
+  var activation: String?
 
   @Option(help: "The share of hidden neurons that sit out a step, against learning by heart: 0 to 0.9.")
   var dropout: Double?
 
   func validate() throws {
     _ = try sizes(orElse: [])
-    if Activation(named: activation) == nil {
+    if let activation, Activation(named: activation) == nil {
       throw ValidationError(
         "--activation \(activation) is none of \(Activation.names.joined(separator: ", ")).")
     }
     if let dropout, !(0...0.9).contains(dropout) { throw ValidationError("--dropout must be in 0...0.9.") }
     if model != .mlp, hidden != nil {
       throw ValidationError("--hidden is for --model mlp; \(model) has no such layers.")
+    }
+    if case .pictures = model, let flag = activation != nil ? "--activation" : dropout != nil ? "--dropout" : nil {
+      throw ValidationError("\(flag) is for --model mlp; \(model) is made as it was published. Leave it out.")
     }
   }
 
@@ -54,6 +60,12 @@ struct NetworkOptions: ParsableArguments {
       }
       return size
     }
+  }
+
+  /// The hidden neurons'; `nil` where a published network has its own.
+  var namedActivation: String? {
+    if case .pictures = model { return nil }
+    return activation ?? "relu"
   }
 
   /// A network for pictures of shape `example`: `[H, W]` or `[H, W, C]`.
@@ -82,24 +94,27 @@ struct NetworkOptions: ParsableArguments {
     if model == .neuron, outputs > 1 {
       throw ValidationError("one neuron tells two classes apart, not \(outputs). Use --model logistic or mlp.")
     }
+    let activation = namedActivation.flatMap(Activation.init(named:)) ?? .relu
     return .perceptron(
-      [inputs] + hidden + [outputs], activation: Activation(named: activation) ?? .relu, dropout: dropout ?? rate,
-      flattens: flattens, initializer: initializer)
+      [inputs] + hidden + [outputs], activation: activation, dropout: dropout ?? rate, flattens: flattens,
+      initializer: initializer)
   }
 }
 
 extension NetworkOptions.Kind: ExpressibleByArgument, CustomStringConvertible {
   /// Those of rows of numbers, which pictures may be as well.
   private static let plain: [NetworkOptions.Kind] = [.mlp, .linear, .logistic, .neuron]
-  static let allValueStrings = plain.map(\.description) + ["lenet"] + ImageModel.all.map(\.name)
+  /// Labels are of whole pictures; U-Net gives scores to pixels.
+  private static let classifiers = ImageModel.all.filter { !($0.plan is UNet) }.map(\.name)
+  static let allValueStrings = plain.map(\.description) + ["lenet"] + classifiers
 
   init?(argument: String) {
     if let kind = Self.plain.first(where: { $0.description == argument }) {
       self = kind
-    } else if let published = ImageModel(named: argument == "lenet" ? "lenet5" : argument) {
-      self = .pictures(published.name)
     } else {
-      return nil
+      let name = argument == "lenet" ? "lenet5" : argument
+      guard Self.classifiers.contains(name) else { return nil }
+      self = .pictures(name)
     }
   }
 

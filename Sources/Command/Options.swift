@@ -6,7 +6,9 @@ import Foundation
 /// Flags that every command about data understands.
 struct DataOptions: ParsableArguments {
   @Argument(
-    help: "A table's file, a folder of pictures, or a name that `cajal data list` shows.", completion: .file())
+    help: """
+      A table's file, a folder of files in MNIST's or CIFAR-10's form, or a name that `cajal data list` shows.
+      """, completion: .file())
   var source: String?
 
   @Option(help: "The same: a name, or a folder of files in MNIST's or CIFAR-10's form, .gz or not. (default: mnist)")

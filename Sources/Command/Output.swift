@@ -131,10 +131,10 @@ struct Finish {
   }
 }
 
-/// The accuracy on data that may take a while.
+/// The accuracy on pictures, which may take a while.
 func measuredAccuracy(of model: some Layer, on data: LabeledData, _ output: Output) throws -> Double {
   defer { output.clearProgress() }
-  return try accuracy(of: model, on: data) { done in
+  return try accuracy(of: model, on: data, batchSize: PictureTraining.testBatchSize) { done in
     try output.progress(
       "testing \(done)/\(data.count)", event: "testing", ["done": .integer(done), "examples": .integer(data.count)])
   }

@@ -90,6 +90,9 @@ struct Recipe {
 
 /// Training on pictures in memory.
 struct PictureTraining {
+  /// Of pictures that are looked at without learning: what layers give of 1000 takes too much memory.
+  static let testBatchSize = 250
+
   private let dataset: ImageDataset
   /// The catalogue's name of the data, if it is from there.
   private let catalogued: String?
@@ -111,7 +114,14 @@ struct PictureTraining {
     let model = try withSeed(optimization.seed) {
       let model = try settings.network.network(pictures: dataset.example, outputs: dataset.classes)
       // Layers learn what they take from what they see first.
-      _ = try model(Tensor.zeros(Shape([1] + dataset.example.array))).evaluated()
+      do {
+        _ = try model(Tensor.zeros(Shape([1] + dataset.example.array))).evaluated()
+      } catch let error as TensorError where error.kind == .shape {
+        let size = dataset.example.array.prefix(2).map(String.init).joined(separator: "×")
+        throw ValidationError(
+          "--model \(settings.network.model) is for larger pictures than \(dataset.name)'s of \(size). "
+            + "Use one for small pictures, as resnet20_cifar.")
+      }
       return model
     }
     try introduce(model)
@@ -124,7 +134,7 @@ struct PictureTraining {
     let report = try settings.profiled(output) {
       try trainer.fit(
         batches(train), epochs: optimization.epochs ?? recipe.epochs,
-        validation: (held ?? dataset.test).batched(250), seed: optimization.seed,
+        validation: (held ?? dataset.test).batched(Self.testBatchSize), seed: optimization.seed,
         schedule: optimization.makeSchedule(orElse: recipe.schedule), callbacks: callbacks(model, isHeld: held != nil))
     }
     if let save = settings.keeping.save {
@@ -169,8 +179,9 @@ struct PictureTraining {
       "cajal.task": "pictures",
       PictureModel.exampleKey: dataset.example.array.map(String.init).joined(separator: " "),
     ]
-    metadata["cajal.dataset"] = catalogued
-    metadata[PictureModel.labelsKey] = dataset.labels?.joined(separator: ",")
+    metadata[PictureModel.datasetKey] = catalogued
+    metadata[PictureModel.labelsKey] = dataset.labels?.map { $0.replacingOccurrences(of: ",", with: " ") }
+      .joined(separator: ",")
     return metadata
   }
 

@@ -126,17 +126,20 @@ struct Predict: AsyncParsableCommand {
 
   private func predictPictures(_ path: String) throws {
     let network = try Sequential.load(model)
+    let taken = try PictureModel.inputs(of: network, SafetensorsFile.read(model).metadata)
     let pictures = try IdxFile.read(path)
     let shape = Shape(pictures.shape)
-    guard pictures.elementType == .uint8, shape.rank > 1, network.sizes.first == shape.suffix(from: 1).count else {
+    guard pictures.elementType == .uint8, shape.rank > 1, taken == shape.suffix(from: 1).count else {
       throw FormatError(
         path: path,
         problem: "it holds \(pictures.elementType) of shape \(shape); the network takes "
-          + "\(network.sizes.first ?? 0) bytes an example", remedy: "Use pictures like those it was trained on")
+          + "\(taken ?? 0) bytes an example", remedy: "Use pictures like those it was trained on")
     }
     let inputs = pictures.bytes.withUnsafeBytes { Tensor(bytes: $0, shape: shape, dtype: .uint8) }
     let brightness = inputs / 255
-    let chances = try network.predict(inverted ? 1 - brightness : brightness).softmax()
+    let chances = try network.predict(
+      inverted ? 1 - brightness : brightness, batchSize: PictureTraining.testBatchSize
+    ).softmax()
     let (best, sure) = (try chances.argmax(axis: -1).scalars(Int.self), try chances.max(axis: -1).scalars(Float.self))
     let lines = zip(best, sure).enumerated().map { index, said in
       machine.json

@@ -33,6 +33,9 @@ struct PictureModel {
   /// That of the classes' names, between commas.
   static let labelsKey = "cajal.labels"
 
+  /// That of the catalogue's name of the data.
+  static let datasetKey = "cajal.dataset"
+
   private let path: String
   private let network: any DescribedLayer
   private let example: [Int]
@@ -40,9 +43,7 @@ struct PictureModel {
 
   init(_ path: String) throws {
     let metadata = try WeightFile.read(path).metadata
-    let example = metadata[Self.exampleKey]?.split(separator: " ").compactMap { Int($0) } ?? []
-    guard 2...3 ~= example.count, example.allSatisfy({ 1...1 << 14 ~= $0 }), example.count == 2 || example[2] <= 4
-    else {
+    guard let example = Self.example(metadata), example.count == 2 || example[2] <= 4 else {
       throw FormatError(
         path: path, problem: "it does not say what pictures its network looks at",
         remedy: "Use a model that `cajal train --save` made of pictures")
@@ -50,7 +51,22 @@ struct PictureModel {
     self.path = path
     self.example = example
     network = try Architecture.load(path)
-    labels = metadata[Self.labelsKey]?.split(separator: ",").map(String.init)
+    // Models that were saved without the names have that of the data.
+    let known = ["cifar10": CIFAR10.labels, "cifar100": CIFAR100.labels]
+    labels =
+      metadata[Self.labelsKey]?.split(separator: ",").map(String.init)
+      ?? metadata[Self.datasetKey].flatMap { known[$0] }
+  }
+
+  /// The extents of an example, `[H, W]` or `[H, W, C]`, where a file says them.
+  private static func example(_ metadata: [String: String]) -> [Int]? {
+    let extents = metadata[exampleKey]?.split(separator: " ").compactMap { Int($0) } ?? []
+    return 2...3 ~= extents.count && extents.allSatisfy { 1...1 << 14 ~= $0 } ? extents : nil
+  }
+
+  /// How many numbers an example has, as the network's file says; as its first neurons do, where it does not.
+  static func inputs(of network: Sequential, _ metadata: [String: String]) -> Int? {
+    example(metadata)?.reduce(1, *) ?? network.sizes.first
   }
 
   /// The probability of each class.

@@ -12,9 +12,19 @@ struct TableSource {
   /// What it is to be learned as, where the rows alone do not tell.
   let task: Preprocessing.Task?
 
+  /// Whether there is a file or data set of that name.
+  static func exists(_ name: String) -> Bool {
+    FileManager.default.fileExists(atPath: name) || DataCatalog.all.contains { $0.name == name }
+  }
+
   /// Downloads it if it must be.
   init(_ name: String, header: Bool?, _ output: Output) throws {
-    guard !FileManager.default.fileExists(atPath: name), DataCatalog.all.contains(where: { $0.name == name }) else {
+    guard Self.exists(name) else {
+      throw FormatError(
+        path: name, problem: "there is no such file, folder or data set",
+        remedy: "Check the path, or take a name that `cajal data list` shows")
+    }
+    guard !FileManager.default.fileExists(atPath: name) else {
       (train, test, target, task) = (try Table(contentsOf: name, options: .init(hasHeader: header)), nil, nil, nil)
       return
     }

@@ -52,7 +52,8 @@ struct Train: AsyncParsableCommand {
     if data.table == nil, let flag = table.given {
       throw ValidationError("\(flag) is about a table. Name its file: cajal train FILE.csv \(flag) …")
     }
-    if data.table != nil, let flag = pictures.given {
+    // A name of nothing is a mistake of its own, which the run tells of.
+    if let table = data.table, TableSource.exists(table), let flag = pictures.given {
       throw ValidationError("\(flag) is about pictures, and a table has none. Leave it out.")
     }
   }
@@ -86,7 +87,7 @@ struct RunSettings {
   /// What was asked for by flags and makes a run what it is; the layers' sizes are told as they came out.
   var configuration: [String: String] {
     let all: [String: String?] = [
-      "model": network.model.description, "activation": network.activation,
+      "model": network.model.description, "activation": network.namedActivation,
       "dropout": network.dropout.map { "\($0)" }, "batch-size": optimization.batchSize.map { "\($0)" },
       "learning-rate": optimization.learningRate.map { "\($0)" }, "optimizer": optimization.optimizer?.rawValue,
       "schedule": optimization.schedule?.rawValue, "weight-decay": optimization.weightDecay.map { "\($0)" },

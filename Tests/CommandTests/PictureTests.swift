@@ -33,6 +33,26 @@ import Testing
     expectFailure(try Cajal.run("predict", "m.safetensors", "broken.png", in: folder), "no whole PNG picture")
   }
 
+  @Test func aConvolutionalNetworkSaysTheSameOfAnIdxFileAndOfAPicture() throws {
+    let folder = try Folder()
+    try Rows.write(to: folder, train: 64, test: 16, side: 16)
+    let trained = try Cajal.run(
+      "train", "rows", "--classes", "8", "--model", "lenet", "--epochs", "1", "--run", "run", "--save", "m.safetensors",
+      in: folder)
+    #expect(trained.status == 0, "\(trained)")
+    let bytes = (0..<256).map { UInt8($0 / 32 == 3 ? 220 : 40) }
+    try folder.put("a.png", try Image(width: 16, height: 16, channels: 1, bytes: bytes).encoded(.png))
+    try folder.put("a-idx3-ubyte", Rows.header(3, [1, 16, 16]) + bytes)
+    let picture = try Cajal.run("predict", "m.safetensors", "a.png", in: folder).output.split(separator: "\n")
+    let idx = try Cajal.run("predict", "m.safetensors", "a-idx3-ubyte", in: folder)
+    #expect(picture.count == 6 && idx.output.contains("\n0,\(picture.dropFirst().first ?? "none")\n"), "\(idx)")
+    try folder.put("b-idx3-ubyte", Rows.header(3, [1, 8, 8]) + bytes.prefix(64))
+    expectFailure(try Cajal.run("predict", "m.safetensors", "b-idx3-ubyte", in: folder), "takes 256 bytes")
+    // What it has of its own is no setting of the run.
+    let kept = String(decoding: try folder.bytes("run/run.json") + folder.bytes("run/README.md"), as: UTF8.self)
+    #expect(kept.contains("lenet5") && !kept.contains("activation"))
+  }
+
   /// Records of CIFAR-10's form: red or blue, the label 3 or 8.
   private func records(_ count: Int) -> [UInt8] {
     (0..<count).flatMap { index -> [UInt8] in
@@ -76,6 +96,14 @@ import Testing
     try folder.put("blue.png", try blue.encoded(.png))
     let said = try Cajal.run("predict", "m.safetensors", "blue.png", "--json", in: folder)
     #expect(said.events.first??["prediction"] as? String == "ship", "\(said)")
+    // An older file has the name of its data instead of those of the classes.
+    let names = Data("\"cajal.labels\":\"airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck\"".utf8)
+    let older = Data("\"cajal.dataset\":\"cifar10\"".utf8)
+    var file = Data(try folder.bytes("m.safetensors"))
+    let place = try #require(file.range(of: names))
+    file.replaceSubrange(place, with: older + Data(repeating: 0x20, count: names.count - older.count))
+    try folder.put("older.safetensors", Array(file))
+    #expect(try Cajal.run("predict", "older.safetensors", "blue.png", "--json", in: folder).output == said.output)
   }
 
   @Test func foldersThatLackAPartAndFlagsOfOtherDataAreRefused() throws {
@@ -88,5 +116,21 @@ import Testing
     expectFailure(table, status: 64, "--augment is about pictures")
     let model = try Cajal.run("train", "table.csv", "--target", "b", "--model", "lenet", in: folder)
     expectFailure(model, status: 64, "lenet5 is for pictures")
+    let mistyped = try Cajal.run("train", "cifr10", "--augment", "crop", in: folder)
+    expectFailure(mistyped, "cifr10", "no such file, folder or data set")
+  }
+
+  @Test func networksAndFlagsThatDoNotFitAreRefused() throws {
+    let folder = try Folder()
+    try Rows.write(to: folder)
+    func train(_ arguments: String...) throws -> Outcome {
+      try Cajal.start(["train", "rows", "--classes", "8"] + arguments, in: folder).wait()
+    }
+    for flag in [["--activation", "gelu"], ["--dropout", "0.5"]] {
+      let outcome = try Cajal.start(["train", "rows", "--model", "lenet"] + flag, in: folder).wait()
+      expectFailure(outcome, status: 64, "\(flag[0]) is for --model mlp")
+    }
+    expectFailure(try train("--model", "alexnet"), status: 64, "alexnet is for larger pictures than rows's of 8×8")
+    expectFailure(try train("--model", "unet"), status: 64, "'unet' is invalid", "resnet20_cifar")
   }
 }

@@ -98,19 +98,22 @@ final class Folder: Sendable {
   var files: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
 }
 
-/// Pictures of 8×8 with one bright row: the row's number modulo `classes` is the label.
+/// Pictures of `side`×`side`, a multiple of 8, with one bright eighth of the rows, whose number is the label.
 enum Rows {
-  static func write(to folder: Folder, _ name: String = "rows", train: Int = 200, test: Int = 60) throws {
-    try part("train", train, folder, name)
-    try part("t10k", test, folder, name)
+  static func write(to folder: Folder, _ name: String = "rows", train: Int = 200, test: Int = 60, side: Int = 8) throws
+  {
+    try part("train", train, folder, name, side)
+    try part("t10k", test, folder, name, side)
   }
 
-  private static func part(_ prefix: String, _ count: Int, _ folder: Folder, _ name: String) throws {
-    var pictures = header(3, [count, 8, 8])
+  private static func part(_ prefix: String, _ count: Int, _ folder: Folder, _ name: String, _ side: Int) throws {
+    var pictures = header(3, [count, side, side])
     var labels = header(1, [count])
     for index in 0..<count {
       let row = (index * 5 + index / 7) % 8
-      pictures += (0..<64).map { $0 / 8 == row ? UInt8(200 + (index + $0) % 50) : UInt8((index * 31 + $0 * 17) % 90) }
+      pictures += (0..<side * side).map { pixel in
+        pixel * 8 / (side * side) == row ? UInt8(200 + (index + pixel) % 50) : UInt8((index * 31 + pixel * 17) % 90)
+      }
       labels.append(UInt8(row))
     }
     try folder.put("\(name)/\(prefix)-images-idx3-ubyte", pictures)
