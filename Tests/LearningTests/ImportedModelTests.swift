@@ -43,7 +43,10 @@ import Testing
   private var weights: String? {
     let name = "efficientnet-lite0-57934424.pth"
     let named = ProcessInfo.processInfo.environment["CAJAL_TEST_MODELS"].map { "\($0)/\(name)" }
-    if let named, FileManager.default.fileExists(atPath: named) { return named }
+    if let named {
+      if !FileManager.default.fileExists(atPath: named) { Issue.record("CAJAL_TEST_MODELS has no \(name)") }
+      return named
+    }
     return testData("models/efficientnet-lite0/\(name)")
   }
 
