@@ -56,6 +56,24 @@ import Testing
     }
   }
 
+  /// One element meets one phase of the window, a picture all four.
+  @Test func aCopyForOnePhaseOfTheWindowServesNoOthers() async {
+    await #expect(processExitsWith: .success) {
+      func drawn(_ seed: UInt64, _ shape: Shape) throws -> Tensor {
+        try withSeed(seed) { try Tensor.normal(shape).evaluated() }
+      }
+      let (weights, same) = (try drawn(1, [3, 3, 20, 30]), try drawn(1, [3, 3, 20, 30]))
+      for extent in [1, 8, 1] {
+        let x = try drawn(2, [1, extent, extent, 30])
+        func answer(_ weights: Tensor) throws -> [Float] {
+          try x.convolvedTransposed(with: weights, strides: 2, padding: .explicit(1)).scalars(Float.self)
+        }
+        for _ in 0..<10 { _ = try answer(weights) }
+        guard try answer(weights) == answer(same) else { exit(2) }
+      }
+    }
+  }
+
   @Test func noCopyTakesTheLastHalfOfTheMemory() async {
     await #expect(processExitsWith: .success) {
       setenv("CAJAL_MEMORY_LIMIT", "2M", 1)

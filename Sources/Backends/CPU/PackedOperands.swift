@@ -17,7 +17,8 @@ enum PackedOperand: Sendable {
     }
   }
 
-  /// What the order of a copy's elements depends on: neither the rows of a product nor the positions of a convolution.
+  /// What the order of a copy's elements depends on: neither the rows of a product nor the positions of a convolution,
+  /// but for a gradient's that are less than a stride and do not meet all of the window's phases.
   var order: [Int64] {
     switch self {
     case .product(let product):
@@ -26,7 +27,10 @@ enum PackedOperand: Sendable {
       let way = withUnsafePointer(to: shape) { cj_convolution_way_of($0, isGradient) }
       let sizes = [shape.channels, shape.filters, shape.groups]
       let axes = [shape.window, shape.strides, shape.dilations, shape.before].flatMap { [$0.0, $0.1, $0.2] }
-      return [Int64(shape.dtype.rawValue), isGradient ? 1 : 0, Int64(way.rawValue)] + sizes + axes
+      let (extents, strides) = (shape.extents, shape.strides)
+      let phases =
+        isGradient ? [min(extents.0, strides.0), min(extents.1, strides.1), min(extents.2, strides.2)] : [1, 1, 1]
+      return [Int64(shape.dtype.rawValue), isGradient ? 1 : 0, Int64(way.rawValue)] + sizes + axes + phases
     }
   }
 

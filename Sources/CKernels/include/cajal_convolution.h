@@ -50,7 +50,8 @@ cj_convolution_way cj_convolution_way_of(const cj_convolution_shape *shape, bool
 bool cj_convolution_has_whole_rows(const cj_convolution_shape *shape, bool is_gradient);
 
 // Bytes of w as the kernels read it, for a w that meets many calls; 0 where that saves little. A copy is good for every
-// batch and extents that are computed in the same way, at the SIMD level that it was packed at.
+// batch and extents that are computed in the same way, at the SIMD level that it was packed at; a gradient's for equal
+// min(extents, strides) alone.
 int64_t cj_convolution_packed_bytes(const cj_convolution_shape *shape, bool is_gradient);
 // packed: 64-byte aligned.
 void cj_convolution_pack(const cj_convolution_shape *shape, bool is_gradient, const void *w, void *packed);
