@@ -56,6 +56,7 @@ static bool make(const cj_convolution_shape *s, lines_gradient *job) {
                           .rows = s->window[0] * s->window[1] * s->window[2] * s->channels};
   job->compute_bytes = job->bytes == 2 ? 4 : job->bytes;
   if (s->groups != 1 || job->rows > ROWS || s->results[2] < LEAST_LINE) return false;
+  if (s->batch * s->results[0] * s->results[1] == 0) return false;
   for (int axis = 0; axis < CJ_CONVOLUTION_AXES; axis++)
     if (s->dilations[axis] > SOURCE_BYTES || s->strides[axis] > SOURCE_BYTES) return false;
   job->positions = even_part(s->results[2], POSITIONS);
@@ -124,9 +125,11 @@ static const char *find_gradient(const lines_gradient *job, const block *b, char
   const cj_convolution_shape *s = job->shape;
   const int64_t line = (b->image * s->results[0] + b->plane) * s->results[1] + b->line, filters = s->filters;
   const char *dy = job->dy + (line * s->results[2] + b->position) * filters * job->bytes;
-  const bool is_last = b->image + 1 == s->batch && b->plane + 1 == s->results[0] && b->line + b->lines == s->results[1];
+  // From the last position on.
+  const int64_t last = (line + b->lines - 1) * s->results[2] + b->position + b->positions - 1;
+  const int64_t rest = (s->batch * s->results[0] * s->results[1] * s->results[2] - last) * filters;
   *line_bytes = s->results[2] * filters * job->bytes;
-  if (job->bytes == job->compute_bytes && !(is_last && sums_line(job) > filters * job->bytes)) return dy;
+  if (job->bytes == job->compute_bytes && rest * job->bytes >= sums_line(job)) return dy;
   const int64_t values = b->positions * filters;
   for (int64_t i = 0; i < b->lines; i++)
     job->level->load[s->dtype](values, copy + i * values * job->compute_bytes, dy + i * *line_bytes);

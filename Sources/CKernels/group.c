@@ -314,7 +314,6 @@ static void start_task(tile_state *state, const group_plan *plan, int64_t fold_d
   kept.number = 0;
   const task_layout at = lay_out(plan, fold_depth);
   char *scratch = cj_scratch(CJ_SCRATCH_TILES, at.bytes);
-  if (!scratch) abort();  // some tens of KiB: nothing would run without them
   *state = (tile_state){.plan = plan, .level = plan->level, .raw = scratch + plan->slot_count * at.slot};
   state->accumulators = scratch + at.accumulators_at;
   state->registers = (void **)(scratch + at.tables_at);
