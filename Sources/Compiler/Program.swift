@@ -42,7 +42,7 @@ public struct Program: Sendable {
     for index in steps.indices.dropFirst(failed) {
       let step = steps[index]
       if index == failed || step.reads.contains(where: { tainted.contains($0) }) {
-        tainted.formUnion(step.writes)
+        tainted.formUnion(index == failed ? step.writes : step.writes(dependingOn: tainted))
       }
     }
     return outputs.map { tainted.contains($0.buffer) }
@@ -80,6 +80,14 @@ public struct Step: Sendable {
   }
 
   public var name: String { kind.name }
+
+  /// What it writes after it read one of `buffers`: an operation knows nothing of what the group behind it reads.
+  func writes(dependingOn buffers: Set<Int>) -> [Int] {
+    guard case .followed(.operation(_, let operands, _, _, _), let group) = kind,
+      !operands.contains(where: { $0.buffer.map(buffers.contains) ?? false })
+    else { return writes }
+    return group.stores.map(\.buffer)
+  }
 
   /// The result of an operation that a group follows.
   var product: Int? {

@@ -52,6 +52,14 @@ import Testing
     #expect(try step(model, optimizer, x, y).item().isFinite)
   }
 
+  @Test func aConvolutionOutlivesWhatTheGroupBehindItRead() throws {
+    let y = Tensor.ones([1, 8, 8, 16]).convolved(with: Tensor.ones([3, 3, 16, 64]), padding: .same)
+    let sum = y + Tensor.ones([4, 64]).take(Tensor([9]))
+    #expect(throws: TensorError.self) { try eval(y, sum) }
+    #expect(sum.error != nil && y.error == nil)
+    #expect(abs(try y.max().item() - 144) < 1e-3)
+  }
+
   @Test func whatRanBesideAFailureIsNotLost() throws {
     let good = Tensor([1.0, 2]).exp()
     let bad = Tensor([1.0, 2]).take(Tensor([5]))
