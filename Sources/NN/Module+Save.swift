@@ -60,7 +60,7 @@ extension Module {
       )
     }
     let stored = try file.bytes(of: name).withUnsafeBytes { Tensor(bytes: $0, shape: Shape(entry.shape), dtype: dtype) }
-    let value = map?.arranged(stored, path) ?? stored
+    let value = map?.arranged(stored, path, parameter.shape) ?? stored
     if let expected = parameter.shape, expected != value.shape {
       throw FormatError(
         path: file.path, problem: "\(name) has shape \(value.shape), the model's has \(expected)",

@@ -42,6 +42,41 @@ import Testing
     }
   }
 
+  @Test func namesAndLayoutsOfKerasBecomeOurs() throws {
+    try withTemporaryFolder { folder in
+      func tensor(_ name: String, _ shape: [Int], from first: Int) -> SafetensorsWriter.Tensor {
+        let numbers = (0..<shape.reduce(1, *)).map { Float(first + $0) }
+        return SafetensorsWriter.Tensor(
+          name: name, dtype: "F32", shape: shape, bytes: numbers.withUnsafeBytes { Array($0) })
+      }
+      try SafetensorsWriter.write(
+        [
+          tensor("conv/kernel:0", [1, 2, 3, 2], from: 0), tensor("conv/bias:0", [2], from: 20),
+          tensor("depthwise/kernel", [1, 2, 2, 2], from: 30), tensor("depthwise/bias", [4], from: 40),
+          tensor("norm/gamma", [4], from: 50), tensor("norm/beta", [4], from: 60),
+          tensor("norm/moving_mean", [4], from: 70), tensor("norm.moving_variance", [4], from: 80),
+          tensor("dense/kernel", [4, 2], from: 90), tensor("dense/bias", [2], from: 100),
+        ], metadata: [:], to: folder + "/a")
+      let model = Sequential(named: [
+        ("conv", Conv2D(2, kernel: [1, 2])),
+        ("depthwise", DepthwiseConv2D(kernel: [1, 2], multiplier: 2)), ("norm", BatchNorm(channels: 4)),
+        ("dense", Dense(2, inputs: 4)),
+      ])
+      _ = model.summary(input: [1, 1, 4, 3])
+      try model.load(folder + "/a", map: .keras)
+      let found = Dictionary(uniqueKeysWithValues: model.namedParameters.map { ($0.path, $0.parameter.value) })
+      // As they lie in the file, from the first number on.
+      for (path, first) in [
+        ("conv.kernel", 0), ("conv.bias", 20), ("depthwise.kernel", 30), ("depthwise.bias", 40), ("norm.gain", 50),
+        ("norm.bias", 60), ("norm.mean", 70), ("norm.variance", 80), ("dense.kernel", 90), ("dense.bias", 100),
+      ] {
+        let numbers = try #require(found[path]).numbers
+        #expect(numbers == numbers.indices.map { Double(first + $0) }, "\(path)")
+      }
+      #expect(found["depthwise.kernel"]?.shape == [1, 2, 1, 4])
+    }
+  }
+
   @Test func denseLayersAfterPicturesChangeTheirOrder() throws {
     try withTemporaryFolder { folder in
       try write(folder + "/a")
