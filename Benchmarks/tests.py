@@ -55,6 +55,8 @@ class Runs(unittest.TestCase):
         self.assertEqual(list(compare.faults(run)), [])
         self.assertEqual((record["cajal_ms"], record["pytorch_ms"], record["ratio"]), (2.5, 5, 2))
         self.assertEqual((record["best_peer"], record["best_peer_ms"], record["best_ratio"]), ("JAX", 4, 1.6))
+        if sys.platform == "linux":
+            self.assertTrue(all(record["peak_mib"][name] > 0 for name in ("Cajal", "PyTorch", "JAX")), record)
         # tanh(a · b + a) reads two arrays and writes one, at the 1e9 bytes a second of `framework`.
         self.assertAlmostEqual(record["floor_ms"], 3 * 4 * 1000 / 1e9 * 1e3)
 

@@ -30,7 +30,10 @@ CONVOLUTIONS = [
     "128x26x26x32-64 k3 s1 valid",
 ]
 # Multiply-adds of one picture, those of the first layer, and parameters.
-IMAGE_NETWORKS = {"resnet18-cifar": (555_422_720, 1_769_472, 11_173_962), "mobilenetv2": (300_774_272, 10_838_016, 3_504_872)}
+IMAGE_NETWORKS = {
+    "resnet18-cifar": (555_422_720, 1_769_472, 11_173_962),
+    "mobilenetv2": (300_774_272, 10_838_016, 3_504_872),
+}
 ROWS = ["softmax", "layernorm", "rmsnorm", "crossentropy"]
 
 ALL = [
