@@ -1,13 +1,15 @@
-// The thread pool: one job at a time, whose indices are handed out by an atomic
-// counter. Workers are made when first needed. After a job they look for the
+// The thread pool: one job at a time. Each thread begins with a share of the
+// indices of its own, the same share of every job, so that it finds in its
+// caches what it wrote there in the job before; then it helps with the others'
+// shares. Workers are made when first needed. After a job they look for the
 // next one for a while, because waking a sleeping thread costs more than most
 // kernels, and then sleep.
 //
-// A job is known by `claims`: its number in the upper half, the next index in
-// the lower. An index is taken by a compare-and-swap of the whole word, so a
-// worker that comes late takes nothing of a later job. What it read of the job
-// before (the task, its context, the count) is right if the swap succeeds: the
-// caller writes these anew only once every index of the job is finished.
+// What is left of a share is a word: the job's number in the upper half, how
+// many indices in the lower. One is taken by a compare-and-swap of the whole
+// word, so a worker that comes late takes nothing of a later job. What it read
+// of the share before (the task, its context, the end) is right if the swap
+// succeeds: the caller writes these anew only once all indices are finished.
 
 #include "internal.h"
 
@@ -16,8 +18,8 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#define JOB_NUMBER(claims) ((uint32_t)((claims) >> 32))
-#define JOB_INDEX(claims) ((uint32_t)(claims))
+#define JOB_NUMBER(left) ((uint32_t)((left) >> 32))
+#define JOB_COUNT(left) ((uint32_t)(left))
 
 enum {
   MAX_THREADS = 1024,
@@ -35,11 +37,9 @@ enum {
 };
 
 static struct {
-  // The job, written by the caller that has the pool while nothing of the last one is unfinished.
-  _Atomic(cj_task) task;
-  _Atomic(void *) context;
-  _Atomic uint32_t count;
-  _Alignas(64) _Atomic uint64_t claims;
+  // Of the job; written by the caller that has the pool while nothing of the last one is unfinished.
+  _Atomic uint32_t job;    // its number
+  _Atomic int32_t shares;  // threads that its indices are shared out to, the caller first
   _Alignas(64) _Atomic int64_t unfinished;  // indices
   _Atomic bool caller_sleeps;
 
@@ -56,6 +56,14 @@ static struct {
           .wake = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER,
           .resized = PTHREAD_COND_INITIALIZER};
+
+// A line of the cache for each thread: its worker finds all that it needs in it.
+static struct {
+  _Alignas(64) _Atomic uint64_t left;
+  _Atomic uint32_t end;  // the last index, and one
+  _Atomic(cj_task) task;
+  _Atomic(void *) context;
+} shares[MAX_THREADS];
 
 static _Thread_local bool inside_task = false;
 
@@ -75,15 +83,15 @@ static int64_t clock_now(void) {
   return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-// Waits for `ready(argument)` for at most `limit` nanoseconds, or until another thread turns out to
+// Waits for `ready(share, seen)` for at most `limit` nanoseconds, or until another thread turns out to
 // need the core. How long it took; -1 where it was in vain.
-static inline __attribute__((always_inline)) int64_t search(bool (*ready)(uint32_t), uint32_t argument,
-                                                            int64_t limit) {
+static inline __attribute__((always_inline)) int64_t search(bool (*ready)(int32_t, uint32_t), int32_t share,
+                                                            uint32_t seen, int64_t limit) {
   const int64_t start = clock_now();
   int64_t last = start;
   for (;;) {
     for (int i = 0; i < PAUSES; i++) {
-      if (ready(argument)) return last - start;
+      if (ready(share, seen)) return last - start;
       pause_briefly();
     }
     if (last - start > KEEP_CORE) sched_yield();
@@ -93,33 +101,49 @@ static inline __attribute__((always_inline)) int64_t search(bool (*ready)(uint32
   }
 }
 
-static inline bool has_other_job(uint32_t seen) {
-  return JOB_NUMBER(atomic_load_explicit(&pool.claims, memory_order_acquire)) != seen;
+// The number of the job that a share was last of.
+static inline uint32_t last_job(int32_t share) {
+  return JOB_NUMBER(atomic_load_explicit(&shares[share].left, memory_order_acquire));
 }
 
-static inline bool is_finished(uint32_t unused) {
-  (void)unused;
+static inline bool has_job(int32_t share, uint32_t seen) { return last_job(share) != seen; }
+
+static inline bool is_finished(int32_t share, uint32_t seen) {
+  (void)share, (void)seen;
   return atomic_load_explicit(&pool.unfinished, memory_order_acquire) == 0;
 }
 
 // ---------------------------------------------------------------- workers
 
-// Runs indices of the job that `claims` shows until none is left. True for whoever finished the last.
-static bool serve(uint64_t claims) {
-  const cj_task task = atomic_load_explicit(&pool.task, memory_order_relaxed);
-  void *const context = atomic_load_explicit(&pool.context, memory_order_relaxed);
-  const uint32_t count = atomic_load_explicit(&pool.count, memory_order_relaxed);
-  const uint32_t number = JOB_NUMBER(claims);
-  int64_t served = 0;
-  while (JOB_NUMBER(claims) == number && JOB_INDEX(claims) < count) {
-    if (!atomic_compare_exchange_weak_explicit(&pool.claims, &claims, claims + 1, memory_order_acq_rel,
+// Runs indices of a share until none is left: how many.
+static int64_t take(int32_t share, uint32_t job) {
+  uint64_t left = atomic_load_explicit(&shares[share].left, memory_order_acquire);
+  if (JOB_NUMBER(left) != job) return 0;
+  const uint32_t end = atomic_load_explicit(&shares[share].end, memory_order_relaxed);
+  const cj_task task = atomic_load_explicit(&shares[share].task, memory_order_relaxed);
+  void *const context = atomic_load_explicit(&shares[share].context, memory_order_relaxed);
+  int64_t taken = 0;
+  while (JOB_NUMBER(left) == job && JOB_COUNT(left) > 0) {
+    if (!atomic_compare_exchange_weak_explicit(&shares[share].left, &left, left - 1, memory_order_acq_rel,
                                                memory_order_acquire))
       continue;
-    task(context, JOB_INDEX(claims));
-    served++;
-    claims = atomic_load_explicit(&pool.claims, memory_order_acquire);
+    task(context, end - JOB_COUNT(left));
+    taken++;
+    left = atomic_load_explicit(&shares[share].left, memory_order_acquire);
   }
-  return served > 0 && atomic_fetch_sub(&pool.unfinished, served) == served;
+  return taken;
+}
+
+// Runs indices of the present job until none is left, of a share first. True for whoever finished the last.
+static bool serve(int32_t first) {
+  uint32_t job = last_job(first);
+  int64_t taken = take(first, job);
+  // Whoever took one keeps its job from ending; otherwise the share may be of an earlier one.
+  if (taken == 0) job = atomic_load_explicit(&pool.job, memory_order_acquire);
+  const int32_t count = atomic_load_explicit(&pool.shares, memory_order_relaxed);
+  for (int32_t share = first + 1; share < count; share++) taken += take(share, job);
+  for (int32_t share = 0; share < first && share < count; share++) taken += take(share, job);
+  return taken > 0 && atomic_fetch_sub(&pool.unfinished, taken) == taken;
 }
 
 static bool is_excess(int32_t identity) {
@@ -130,7 +154,7 @@ static void sleep_until_woken(int32_t identity, uint32_t seen) {
   pthread_mutex_lock(&pool.mutex);
   while (is_excess(identity)) pthread_cond_wait(&pool.resized, &pool.mutex);
   atomic_fetch_add(&pool.sleepers, 1);
-  if (JOB_NUMBER(atomic_load(&pool.claims)) != seen) {
+  if (has_job(identity + 1, seen)) {
     atomic_fetch_sub(&pool.sleepers, 1);
   } else {
     while (pool.wakes == 0) pthread_cond_wait(&pool.wake, &pool.mutex);
@@ -143,7 +167,7 @@ static void sleep_until_woken(int32_t identity, uint32_t seen) {
 static void await_job(int32_t identity, uint32_t seen, int64_t *patience) {
   const bool crowded = atomic_load_explicit(&pool.crowded, memory_order_relaxed);
   if (!crowded && !is_excess(identity)) {
-    const int64_t gap = search(has_other_job, seen, *patience);
+    const int64_t gap = search(has_job, identity + 1, seen, *patience);
     if (gap >= 0) {
       *patience = cj_min64(LONGEST_SEARCH, cj_max64(*patience, 2 * gap));
       return;
@@ -163,9 +187,8 @@ static void *worker_main(void *argument) {
   for (;;) {
     await_job(identity, seen, &patience);
     if (is_excess(identity)) continue;
-    const uint64_t claims = atomic_load_explicit(&pool.claims, memory_order_acquire);
-    seen = JOB_NUMBER(claims);
-    if (serve(claims) && atomic_load(&pool.caller_sleeps)) {
+    seen = last_job(identity + 1);
+    if (serve(identity + 1) && atomic_load(&pool.caller_sleeps)) {
       pthread_mutex_lock(&pool.mutex);
       pthread_cond_signal(&pool.done);
       pthread_mutex_unlock(&pool.mutex);
@@ -205,9 +228,25 @@ static void wake_workers(int32_t wanted) {
   pthread_mutex_unlock(&pool.mutex);
 }
 
+static void share_out(uint32_t count, int32_t among, cj_task task, void *context) {
+  const uint32_t job = atomic_load_explicit(&pool.job, memory_order_relaxed) + 1;
+  atomic_store_explicit(&pool.unfinished, count, memory_order_relaxed);
+  atomic_store_explicit(&pool.shares, among, memory_order_relaxed);
+  uint32_t start = 0;
+  for (int32_t share = 0; share < among; share++) {
+    const uint32_t end = (uint32_t)((uint64_t)count * (uint32_t)(share + 1) / (uint32_t)among);
+    atomic_store_explicit(&shares[share].end, end, memory_order_relaxed);
+    atomic_store_explicit(&shares[share].task, task, memory_order_relaxed);
+    atomic_store_explicit(&shares[share].context, context, memory_order_relaxed);
+    atomic_store_explicit(&shares[share].left, (uint64_t)job << 32 | (end - start), memory_order_release);
+    start = end;
+  }
+  atomic_store(&pool.job, job);  // before anyone asks who sleeps
+}
+
 static void await_end(void) {
   const bool crowded = atomic_load_explicit(&pool.crowded, memory_order_relaxed);
-  if (is_finished(0) || (!crowded && search(is_finished, 0, LONGEST_SEARCH) >= 0)) return;
+  if (is_finished(0, 0) || (!crowded && search(is_finished, 0, 0, LONGEST_SEARCH) >= 0)) return;
   pthread_mutex_lock(&pool.mutex);
   atomic_store(&pool.caller_sleeps, true);
   while (atomic_load(&pool.unfinished) > 0) pthread_cond_wait(&pool.done, &pool.mutex);
@@ -224,16 +263,10 @@ void cj_parallel(int64_t count, cj_task task, void *context) {
   }
   const int32_t helpers = (int32_t)cj_min64(threads - 1, count - 1);
   start_workers(helpers);
-  atomic_store_explicit(&pool.task, task, memory_order_relaxed);
-  atomic_store_explicit(&pool.context, context, memory_order_relaxed);
-  atomic_store_explicit(&pool.count, (uint32_t)count, memory_order_relaxed);
-  atomic_store_explicit(&pool.unfinished, count, memory_order_relaxed);
-  const uint32_t number = JOB_NUMBER(atomic_load_explicit(&pool.claims, memory_order_relaxed)) + 1;
-  const uint64_t claims = (uint64_t)number << 32;
-  atomic_store(&pool.claims, claims);
+  share_out((uint32_t)count, helpers + 1, task, context);
   if (atomic_load(&pool.sleepers) > 0) wake_workers(helpers);
   inside_task = true;
-  const bool finished = serve(claims);
+  const bool finished = serve(0);
   inside_task = false;
   if (!finished) await_end();
   atomic_flag_clear_explicit(&pool.busy, memory_order_release);
