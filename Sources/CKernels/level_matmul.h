@@ -47,12 +47,14 @@ static __attribute__((noinline)) void NAME(gemm_store_edge)(int64_t height, int6
     for (int64_t j = 0; j < columns; j++) ((LANE *)c)[j] = accumulate ? ((LANE *)c)[j] + sums[j] : sums[j];
 }
 
-// `height` rows of a panel from `row` on.
-INLINE void NAME(gemm_tile)(int64_t height, int64_t a_line, int64_t a_step, const cj_gemm_panel *panel,
+// `height` rows of a panel from `row` on. Where it `fills` the panel, what that costs hides behind the arithmetic.
+INLINE void NAME(gemm_tile)(int64_t height, bool fills, int64_t a_line, int64_t a_step, const cj_gemm_panel *panel,
                             int64_t row) {
   enum { THIRDS = (HEIGHT + 2) / 3 };
   const int64_t b_step = panel->b_step, c_line = panel->c_line;
-  const char *b = panel->b;
+  const int64_t source_step = panel->source_step;
+  const char *b = fills ? panel->source : panel->b;
+  char *filled = panel->filled;
   char *c = panel->c + row * c_line;
   // Every third row: the others are one line or two away, which addresses can say. (Left alone, the
   // compiler goes from row to row by additions.)
@@ -73,7 +75,10 @@ INLINE void NAME(gemm_tile)(int64_t height, int64_t a_line, int64_t a_step, cons
   for (int64_t p = panel->steps; p > 0; p--) {
     STEP_VEC right[VECTORS];
 #pragma clang loop unroll(full)
-    for (int j = 0; j < VECTORS; j++) right[j] = LOAD(STEP_VEC, b + j * sizeof(STEP_VEC));
+    for (int j = 0; j < VECTORS; j++) {
+      right[j] = LOAD(STEP_VEC, b + j * sizeof(STEP_VEC));
+      if (fills) STORE(filled + j * sizeof(STEP_VEC), right[j]);
+    }
 #pragma clang loop unroll(full)
     for (int64_t i = 0; i < height; i++) {
       const STEP_VEC left = (STEP_VEC)LOAD(STEP, a[i / 3] + i % 3 * a_line);
@@ -82,7 +87,8 @@ INLINE void NAME(gemm_tile)(int64_t height, int64_t a_line, int64_t a_step, cons
     }
 #pragma clang loop unroll(full)
     for (int64_t i = 0; i < THIRDS; i++) a[i] += a_step;
-    b += b_step;
+    b += fills ? source_step : b_step;
+    if (fills) filled += WIDTH * sizeof(STEP);
   }
   if (panel->columns == WIDTH) {
     NAME(gemm_store)(height, sums, c, c_line, panel->accumulate);
@@ -95,10 +101,13 @@ INLINE void NAME(gemm_tile)(int64_t height, int64_t a_line, int64_t a_step, cons
 
 #define TILE(height)                                                                 \
   static void NAME(gemm_lines_##height)(const cj_gemm_panel *panel, int64_t row) {   \
-    NAME(gemm_tile)(height, panel->a_line, sizeof(STEP), panel, row);                \
+    NAME(gemm_tile)(height, false, panel->a_line, sizeof(STEP), panel, row);         \
+  }                                                                                  \
+  static void NAME(gemm_fills_##height)(const cj_gemm_panel *panel, int64_t row) {   \
+    NAME(gemm_tile)(height, true, panel->a_line, sizeof(STEP), panel, row);          \
   }                                                                                  \
   static void NAME(gemm_columns_##height)(const cj_gemm_panel *panel, int64_t row) { \
-    NAME(gemm_tile)(height, sizeof(STEP), panel->a_step, panel, row);                \
+    NAME(gemm_tile)(height, false, sizeof(STEP), panel->a_step, panel, row);         \
   }
 TILES(TILE)
 
@@ -106,9 +115,10 @@ TILES(TILE)
 static void NAME(gemm_multiply)(const cj_gemm_panel *panel) {
 #define LINES(height) NAME(gemm_lines_##height),
 #define COLUMNS(height) NAME(gemm_columns_##height),
-  static void (*const tiles[2][HEIGHT])(const cj_gemm_panel *panel, int64_t row) = {{TILES(LINES)},
-                                                                                    {TILES(COLUMNS)}};
-  const bool in_columns = panel->a_step != sizeof(STEP);
+#define FILLS(height) NAME(gemm_fills_##height),
+  typedef void (*tile)(const cj_gemm_panel *panel, int64_t row);
+  static const tile lines[] = {TILES(LINES)}, columns[] = {TILES(COLUMNS)}, fills[] = {TILES(FILLS)};
+  const tile *const tiles = panel->a_step == sizeof(STEP) ? lines : columns;
   const int64_t count = cj_ceil_div(panel->rows, HEIGHT);
   const int64_t height = panel->rows / count, higher = panel->rows % count;
   const int64_t share = cj_ceil_div(panel->next_lines * panel->next_pieces, count);
@@ -121,7 +131,7 @@ static void NAME(gemm_multiply)(const cj_gemm_panel *panel) {
       line++;
     }
     const int64_t rows = height + (i < higher);
-    tiles[in_columns][rows - 1](panel, row);
+    (i == 0 && panel->source ? fills : tiles)[rows - 1](panel, row);
     row += rows;
   }
 }
@@ -135,6 +145,7 @@ static void NAME(gemm_multiply)(const cj_gemm_panel *panel) {
 #undef TILES
 #undef LINES
 #undef COLUMNS
+#undef FILLS
 
 // rows[q] holds row q + LENGTH * l in its 16 bytes l; out[t] gets element t of every row, in order.
 INLINE void NAME(gemm_transpose)(const STEP_VEC *rows, STEP_VEC *out) {

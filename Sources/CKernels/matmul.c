@@ -40,7 +40,8 @@ static void run_task(void *context, int64_t task) {
   const int64_t column = block % job->column_blocks * job->block_columns;
   const int64_t rows = cj_min64(job->block_rows, job->m - row);
   const int64_t columns = cj_min64(job->block_columns, job->n - column);
-  for (int64_t matrix = first; matrix < end; matrix++) {
+  if (job->batch == 1) job->block(job, row, rows, column, columns);
+  for (int64_t matrix = first; job->batch > 1 && matrix < end; matrix++) {
     cj_gemm each = *job;
     each.a.data += matrix * job->a.batch_bytes;
     each.b.data += matrix * job->b.batch_bytes;
@@ -88,7 +89,9 @@ static void choose_blocks(cj_gemm *job) {
   while (cuts && job->batch * cj_ceil_div(job->m, rows) * cj_ceil_div(job->n, columns) < LEAST_TASKS &&
          rows * columns * job->k >= 2 * LEAST_WORK) {
     const bool cuts_rows = rows >= 16 && !few, cuts_columns = columns >= 2 * width;
-    if (cuts_columns && (!cuts_rows || a_again * rows <= b_again * columns)) columns = cj_ceil_div(columns, 2);
+    // High blocks have fewer low tiles.
+    const bool keeps_rows = !job->packs_a && !job->packs_b && columns % (2 * width) == 0;
+    if (cuts_columns && (!cuts_rows || keeps_rows || a_again * rows <= b_again * columns)) columns = cj_ceil_div(columns, 2);
     else if (cuts_rows) rows = cj_ceil_div(rows, 2);
     else break;
   }

@@ -24,6 +24,10 @@ typedef struct {
   int64_t a_line, a_step;  // one of them is that of neighbours
   const char *b;
   int64_t b_step;          // `width` columns each; those beyond `columns` may hold anything
+  // Where not NULL: the panel is filled from here, by the first rows that meet it.
+  const char *source;
+  int64_t source_step;
+  char *filled;            // `b`
   char *c;
   int64_t c_line;
   bool accumulate;

@@ -127,7 +127,13 @@ static void find_panel(const cj_gemm *job, const cj_gemm_lines *lines, const cha
                        cj_gemm_panel *panel) {
   const int64_t width = job->kernels->width;
   const bool packs = !packed && (job->packs_b || lines->lines < width);
-  if (packs) job->kernels->pack_b(lines, own);
+  // Left to the first rows, whose steps are neighbours.
+  const bool fills = packs && lines->lines == width && lines->line_stride == 1 && job->kernels->reads_in_place &&
+                     job->kernels->step == 1 && panel->a_step == job->kernels->step_bytes;
+  panel->source = fills ? lines->data : NULL;
+  panel->source_step = lines->depth_stride * job->bytes;
+  panel->filled = own;
+  if (packs && !fills) job->kernels->pack_b(lines, own);
   panel->columns = lines->lines;
   panel->b = packed ? packed : packs ? own : lines->data;
   panel->b_step = packed || packs ? width * job->kernels->step_bytes : lines->depth_stride * job->bytes;
