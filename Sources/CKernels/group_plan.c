@@ -12,8 +12,8 @@ enum {
   TILE_DIRECT = 4096,          // when every register is memory itself
   TILE_BLOCK = 32,             // columns of a block when an operand is transposed
   TILE_WIDE = 256,             // columns from which one row is a tile of its own where rows are reduced
-  TASK_COST = 256 * 1024,      // elements times (instructions + accesses) of a task, at least,
-  TASK_COST_MOST = 8 * TASK_COST,  // and at most: what a task makes once, constants and coordinates, is less often made
+  TASK_COST = 32 * 1024,       // elements times (instructions + accesses) of a task, at least,
+  TASK_COST_MOST = 64 * TASK_COST,  // and at most: constants and coordinates are made once a task
   TASKS = 64,                  // where the space has so many: enough for many threads
   SERIAL_COST = 64 * 1024,     // below, waking the pool costs more than it saves
   FOLD_TASKS = 64,             // at most: each leaves a row of partial results

@@ -91,7 +91,8 @@ static void choose_blocks(cj_gemm *job) {
     const bool cuts_rows = rows >= 16 && !few, cuts_columns = columns >= 2 * width;
     // High blocks have fewer low tiles.
     const bool keeps_rows = !job->packs_a && !job->packs_b && columns % (2 * width) == 0;
-    if (cuts_columns && (!cuts_rows || keeps_rows || a_again * rows <= b_again * columns)) columns = cj_ceil_div(columns, 2);
+    const bool prefers_columns = keeps_rows || a_again * rows <= b_again * columns;
+    if (cuts_columns && (!cuts_rows || prefers_columns)) columns = cj_ceil_div(columns, 2);
     else if (cuts_rows) rows = cj_ceil_div(rows, 2);
     else break;
   }
