@@ -240,6 +240,7 @@ class Run:
         self.commands, self.arguments = commands, arguments
         self.results = [Result(name) for name in names]
         self.versions, self.machine, self.broken = {}, {}, {}
+        self.joins = []  # microseconds to set all threads to work and wait for them
         self.workers, self.cpus = [], shared_cpus(arguments.threads)
         self.begun = time.monotonic()
 
@@ -281,7 +282,10 @@ class Run:
 
     def measure(self, working_set, seconds):
         """What the machine does a second, now: by Cajal, which is the first."""
-        return self.workers[0].ask(do="peaks", bytes=working_set, seconds=seconds).get("rates", {})
+        rates = self.workers[0].ask(do="peaks", bytes=working_set, seconds=seconds).get("rates", {})
+        joins = rates.pop("fork and join", None)
+        self.joins += [1e6 / joins] if joins else []
+        return rates
 
     def take_turns(self, result, turns):
         if result.work.kind != "engine":

@@ -20,10 +20,12 @@ private struct Answer: Encodable {
   var rates: [String: Double]?
 }
 
-/// What the machine does a second: floating-point operations, and bytes going over so many again and again.
+/// What the machine does a second: floating-point operations, bytes going over so many again and again, and how often
+/// it sets its threads to work and waits for them.
 private func rates(_ bytes: Int, _ seconds: Double) -> [String: Double] {
   let peaks = MachinePeaks.measure(secondsEach: seconds, workingSets: [bytes]) { _ in }
   var rates = ["fma f32": peaks.operations(in: .float32), "fma bf16": peaks.operations(in: .bfloat16)]
+  if peaks.forkJoin > 0 { rates["fork and join"] = 1 / peaks.forkJoin }
   if let memory = peaks.bandwidths.first {
     rates.merge(["read": memory.read, "copy": memory.copy, "triad": memory.triad]) { $1 }
   }

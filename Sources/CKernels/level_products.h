@@ -2,8 +2,8 @@
 
 #include "level_quads.h"
 
-// Few rows: rows and steps at a time, and steps of a single row.
-enum { ROWS_HEIGHT = 4, ROWS_STEPS = 16, ROW_STEPS = 8 };
+// Few rows: a tile's rows, vectors of columns and steps; a pass's steps, and those of a single row.
+enum { ROWS_HEIGHT = 4, ROWS_VECTORS = 2, ROWS_STEPS = 16, PASS_STEPS = 2, ROW_STEPS = 8 };
 // Tiles of a window that fetch the next panel step by step.
 enum { FETCHING_TILES = 12 };
 

@@ -71,6 +71,7 @@ static void choose_path(cj_gemm *job) {
   const bool few = job->m <= FEW_ROWS && job->b.line_stride == 1;
   job->block = few ? cj_gemm_multiply_rows : cj_gemm_multiply_block;
   job->depth = even_part(job->k, DEPTH, 4);
+  job->from_memory = job->k * job->n * job->bytes > CACHED_MATRIX;
   const bool in_place = job->kernels->reads_in_place && job->k % job->kernels->step == 0;
   const bool reads_columns = !few && job->kernels->step == 1 && is_small(job, job->a.depth_stride);
   job->packs_a = !in_place || (job->a.depth_stride != 1 && !reads_columns);
@@ -84,7 +85,7 @@ static void choose_blocks(cj_gemm *job) {
   const bool few = job->block == cj_gemm_multiply_rows;
   const int64_t width = job->kernels ? job->kernels->width : 1;
   int64_t rows = cj_min64(job->m, BLOCK_ROWS), columns = cj_min64(job->n, few ? STRIP : BLOCK_COLUMNS);
-  const bool cuts = !few || job->k * job->n * job->bytes <= CACHED_MATRIX;
+  const bool cuts = !few || !job->from_memory;
   const int64_t a_again = job->packs_a && !job->keeps_lines ? 4 : 1, b_again = job->packs_b && !job->packed_b ? 4 : 1;
   while (cuts && job->batch * cj_ceil_div(job->m, rows) * cj_ceil_div(job->n, columns) < LEAST_TASKS &&
          rows * columns * job->k >= 2 * LEAST_WORK) {

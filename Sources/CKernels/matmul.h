@@ -43,6 +43,7 @@ typedef struct {
   int64_t a_line;    // steps are neighbours
   const char *b;
   int64_t b_stride, readable;  // elements
+  bool from_memory;            // B, rather than from a cache
   char *sums;
   int64_t sums_line;  // with room for CJ_GEMM_OVERHANG bytes
 } cj_gemm_rows;
@@ -131,6 +132,7 @@ struct cj_gemm {
   const cj_gemm_kernels *kernels;  // NULL: integers
   int64_t depth;                   // of a slab
   bool packs_a, packs_b;
+  bool from_memory;  // B comes, rather than from a cache
   const char *packed_b;  // all panels of B, NULL where each block packs its own
   bool keeps_lines;  // packed rows of A, for the thread's next block
   uint64_t number;   // of the product, to know them by

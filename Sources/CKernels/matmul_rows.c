@@ -19,6 +19,7 @@ void cj_gemm_multiply_rows(const cj_gemm *job, int64_t row, int64_t rows, int64_
                        .columns = columns,
                        .a_line = job->packs_a ? a_line : job->a.line_stride * job->bytes,
                        .b_stride = job->b.depth_stride,
+                       .from_memory = job->from_memory,
                        .sums_line = sums_line};
   for (int64_t depth = 0; depth < job->k; depth += job->depth) {
     const int64_t depths = cj_min64(job->depth, job->k - depth);
