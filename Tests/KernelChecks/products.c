@@ -48,7 +48,32 @@ static void check_product(cj_product p) {
   free(a), free(b), free(c);
 }
 
+// Few rows of A and a B that comes from memory go another way, by which no bit may differ.
+static void check_few_rows(cj_dtype dtype, int64_t n) {
+  enum { MANY = 64, DEPTH = 1043 };
+  cj_product p = {.dtype = dtype, .batch = 1, .m = MANY, .n = n, .k = DEPTH, .lda = DEPTH, .ldb = n};
+  const size_t bytes = (size_t)cj_dtype_bytes(dtype);
+  void *a = malloc(MANY * DEPTH * bytes), *b = malloc((size_t)(DEPTH * n) * bytes);
+  char *many = malloc((size_t)(MANY * n) * bytes), *few = malloc((size_t)(8 * n) * bytes);
+  for (int64_t i = 0; i < MANY * DEPTH; i++) set(dtype, a, i, draw());
+  for (int64_t i = 0; i < DEPTH * n; i++) set(dtype, b, i, draw());
+  cj_matmul(&p, a, b, many, NULL, NULL);
+  for (p.m = 1; p.m <= 8; p.m++) {
+    cj_matmul(&p, a, b, few, NULL, NULL);
+    for (int64_t i = 0; i < p.m; i++)
+      expect(memcmp(few + (size_t)(i * n) * bytes, many + (size_t)(i * n) * bytes, (size_t)n * bytes) == 0,
+             "%s %lldx%dx%lld: row %lld is not that of a product of %d rows", dtype_name(dtype), (long long)p.m, DEPTH,
+             (long long)n, (long long)i, MANY);
+  }
+  free(a), free(b), free(many), free(few);
+}
+
 void check_products(void) {
+  static const cj_dtype floats[] = {CJ_FLOAT16, CJ_BFLOAT16, CJ_FLOAT32, CJ_FLOAT64};
+  for (size_t t = 0; t < sizeof floats / sizeof *floats; t++) {
+    check_few_rows(floats[t], 4096);  // whose rows displace each other in the cache
+    check_few_rows(floats[t], 4109);
+  }
   static const int64_t shapes[][4] = {{1, 1, 1, 1},    {1, 5, 7, 3},     {1, 1, 130, 97}, {1, 64, 64, 64},
                                       {3, 33, 17, 31}, {1, 130, 70, 90}, {1, 33, 300, 700}, {1, 200, 1, 40}, {1, 40, 321, 13}};
   static const cj_dtype dtypes[] = {CJ_INT32, CJ_INT64, CJ_FLOAT16, CJ_BFLOAT16, CJ_FLOAT32, CJ_FLOAT64};
