@@ -63,6 +63,7 @@ static struct {
   _Atomic uint32_t end;  // the last index, and one
   _Atomic(cj_task) task;
   _Atomic(void *) context;
+  _Atomic bool sleeps;  // its worker
 } shares[MAX_THREADS];
 
 static _Thread_local bool inside_task = false;
@@ -153,13 +154,16 @@ static bool is_excess(int32_t identity) {
 static void sleep_until_woken(int32_t identity, uint32_t seen) {
   pthread_mutex_lock(&pool.mutex);
   while (is_excess(identity)) pthread_cond_wait(&pool.resized, &pool.mutex);
-  atomic_fetch_add(&pool.sleepers, 1);
+  atomic_fetch_add_explicit(&pool.sleepers, 1, memory_order_relaxed);
+  atomic_store_explicit(&shares[identity + 1].sleeps, true, memory_order_relaxed);
+  atomic_thread_fence(memory_order_seq_cst);  // sees the job, or its caller sees that the worker sleeps
   if (has_job(identity + 1, seen)) {
-    atomic_fetch_sub(&pool.sleepers, 1);
+    atomic_fetch_sub_explicit(&pool.sleepers, 1, memory_order_relaxed);
   } else {
     while (pool.wakes == 0) pthread_cond_wait(&pool.wake, &pool.mutex);
     pool.wakes--;
   }
+  atomic_store_explicit(&shares[identity + 1].sleeps, false, memory_order_relaxed);
   pthread_mutex_unlock(&pool.mutex);
 }
 
@@ -241,7 +245,14 @@ static void share_out(uint32_t count, int32_t among, cj_task task, void *context
     atomic_store_explicit(&shares[share].left, (uint64_t)job << 32 | (end - start), memory_order_release);
     start = end;
   }
-  atomic_store(&pool.job, job);  // before anyone asks who sleeps
+  atomic_store_explicit(&pool.job, job, memory_order_release);
+  atomic_thread_fence(memory_order_seq_cst);
+  if (atomic_load_explicit(&pool.sleepers, memory_order_relaxed) == 0) return;
+  // Only if the job has shares of workers asleep, but then whoever wakes helps with all.
+  int32_t asleep = 0;
+  for (int32_t share = 1; share < among; share++)
+    asleep += atomic_load_explicit(&shares[share].sleeps, memory_order_relaxed);
+  if (asleep > 0) wake_workers(asleep);
 }
 
 static void await_end(void) {
@@ -264,7 +275,6 @@ void cj_parallel(int64_t count, cj_task task, void *context) {
   const int32_t helpers = (int32_t)cj_min64(threads - 1, count - 1);
   start_workers(helpers);
   share_out((uint32_t)count, helpers + 1, task, context);
-  if (atomic_load(&pool.sleepers) > 0) wake_workers(helpers);
   inside_task = true;
   const bool finished = serve(0);
   inside_task = false;
