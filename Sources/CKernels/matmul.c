@@ -90,8 +90,9 @@ static void choose_blocks(cj_gemm *job) {
   while (cuts && job->batch * cj_ceil_div(job->m, rows) * cj_ceil_div(job->n, columns) < LEAST_TASKS &&
          rows * columns * job->k >= 2 * LEAST_WORK) {
     const bool cuts_rows = rows >= 16 && !few, cuts_columns = columns >= 2 * width;
-    // High blocks have fewer low tiles.
-    const bool keeps_rows = !job->packs_a && !job->packs_b && columns % (2 * width) == 0;
+    // High blocks have fewer low tiles. (Where rows are more than columns, those who follow want them whole.)
+    const bool in_place = job->kernels && !job->packs_a && !job->packs_b;
+    const bool keeps_rows = in_place && job->m <= job->n && columns % (2 * width) == 0;
     const bool prefers_columns = keeps_rows || a_again * rows <= b_again * columns;
     if (cuts_columns && (!cuts_rows || prefers_columns)) columns = cj_ceil_div(columns, 2);
     else if (cuts_rows) rows = cj_ceil_div(rows, 2);
