@@ -25,7 +25,7 @@ public struct MachinePeaks: Sendable {
   public let bfloat16: Double?
   /// Growing working sets.
   public let bandwidths: [Bandwidth]
-  /// The seconds it takes to set all threads to work that is nothing, and to wait for them.
+  /// The seconds it takes to set all threads to work, until all have met and the caller goes on.
   public let forkJoin: Double
 
   /// From what the caches of one core hold to what none does.

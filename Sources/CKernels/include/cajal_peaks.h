@@ -19,7 +19,7 @@ typedef enum {
 // read and written of a working set of `bytes`, which is gone over again and again and so lies in a cache if
 // it fits one. Takes about `seconds`; 0 where there is not so much memory, or no such instruction.
 double cj_machine_measure(cj_machine_rate rate, int64_t bytes, double seconds);
-// Seconds from giving each of the pool's threads nothing to do until all have done it.
+// Seconds from setting each of the pool's threads to work until all have met and the caller goes on.
 double cj_machine_fork_join(double seconds);
 
 #endif
