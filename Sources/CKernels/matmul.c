@@ -40,8 +40,11 @@ static void run_task(void *context, int64_t task) {
   const int64_t column = block % job->column_blocks * job->block_columns;
   const int64_t rows = cj_min64(job->block_rows, job->m - row);
   const int64_t columns = cj_min64(job->block_columns, job->n - column);
-  if (job->batch == 1) job->block(job, row, rows, column, columns);
-  for (int64_t matrix = first; job->batch > 1 && matrix < end; matrix++) {
+  for (int64_t matrix = first; matrix < end; matrix++) {
+    if (job->batch == 1) {  // nothing to copy
+      job->block(job, row, rows, column, columns);
+      break;
+    }
     cj_gemm each = *job;
     each.a.data += matrix * job->a.batch_bytes;
     each.b.data += matrix * job->b.batch_bytes;
